@@ -1,0 +1,65 @@
+"""Temporal compressive sensing for in situ TEM movies.
+
+The data flow is the architecture; each stage is one module:
+
+====================  ==========================================================
+module                stage
+====================  ==========================================================
+``movie``             lazy frames X_b (T, H, W) with pixel size and frame time
+``masks``             coded masks C_b, seeded, bit-packed, tileable
+``encoder``           Y = Σ_b C_b ⊙ X_b as a detector would make it (numba)
+``measurement``       the forward operator Φ in torch, adjoint, pseudo-inverse
+``noise``             noise model of the detector from the movie itself
+``reconstruction``    decoders: Y → frames
+``metrics``           PSNR and SSIM against a named reference
+``codecs``            rivals at real bytes: JPEG, frame binning
+``io``                files: TIFF, MRC, and our own ``.tcs.zarr``
+``pipeline``          that sentence as code: compress, reconstruct, compare
+``cli``, ``display``  the same pipeline on the command line and in napari
+====================  ==========================================================
+
+Names below are loaded on first use: ``import napari_tcsdl`` loads neither torch nor napari.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Movie": "movie",
+    "Masks": "masks",
+    "Encoder": "encoder",
+    "Measurement": "encoder",
+    "encode": "encoder",
+    "Phi": "measurement",
+    "NoiseModel": "noise",
+    "estimate_noise": "noise",
+    "RECONSTRUCTORS": "reconstruction",
+    "psnr": "metrics",
+    "ssim": "metrics",
+    "power_spectrum": "fourier",
+    "open_movie": "io",
+    "open_compressed": "io",
+    "validate": "io",
+    "Settings": "pipeline",
+    "compress": "pipeline",
+    "reconstruct": "pipeline",
+    "compare": "pipeline",
+    "TcsdlError": "_validation",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562: any public name
+    """Load a public name from its module on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
