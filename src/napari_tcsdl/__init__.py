@@ -14,7 +14,8 @@ module                stage
 ``metrics``           PSNR and SSIM against a named reference
 ``codecs``            rivals at real bytes: JPEG, frame binning
 ``io``                files: TIFF, MRC, and our own ``.tcs.zarr``
-``pipeline``          that sentence as code: compress, reconstruct, compare
+``pipeline``          that sentence as code: compress, reconstruct
+``comparison``        a movie against its reconstruction and its rivals, block by block
 ``cli``, ``display``  the same pipeline on the command line and in napari
 ====================  ==========================================================
 
@@ -44,10 +45,10 @@ _HOME = {
     "open_movie": "io",
     "open_compressed": "io",
     "validate": "io",
-    "Settings": "pipeline",
+    "Settings": "settings",
     "compress": "pipeline",
     "reconstruct": "pipeline",
-    "compare": "pipeline",
+    "compare": "comparison",
     "TcsdlError": "_validation",
 }
 

@@ -1,0 +1,1 @@
+"""The only folder that imports Qt: workers and docks that only wire."""

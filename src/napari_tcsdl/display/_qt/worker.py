@@ -1,0 +1,124 @@
+"""Work in threads: every outcome comes back to the window as a signal, no error is lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from ..._validation import Cancelled, TcsdlError
+from ..job import Job, Report, as_sentence
+
+logger = logging.getLogger(__name__)
+
+THREAD_NAME = "napari-tcsdl"
+PROGRESS_INTERVAL = 0.1
+"""Least time between two progress signals [s]."""
+
+
+class Worker(QObject):
+    """Runs one job in a thread of its own.
+
+    A plain thread and not ``napari.qt.threading``: a generator worker there swallows every
+    RuntimeError, and ``torch.OutOfMemoryError`` is one.
+
+    Signals
+    -------
+    reported : Report
+        As the job reports.
+    progressed : float
+        Fraction done, at most ten times a second.
+    failed : TcsdlError
+        The run has ended with an error.
+    ended : str
+        The thread is done: ``finished``, ``cancelled`` or ``failed``. Always the last.
+    """
+
+    reported = Signal(object)
+    progressed = Signal(float)
+    failed = Signal(object)
+    ended = Signal(str)
+
+    def __init__(self, job: Job, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.job = job
+        self._last = 0.0
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next step; returns at once."""
+        self.job.stop.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the thread; False if it still runs after ``timeout`` [s]."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        outcome = "finished"
+        try:
+            self.job.run(self._report, self._progress)
+        except Cancelled:
+            outcome = "cancelled"
+        except BaseException as error:  # a thread must never end without a word
+            outcome = "cancelled" if self.job.stop.is_set() else "failed"
+            if outcome == "failed":
+                self._emit(self.failed, as_sentence(error))
+        self._emit(self.ended, outcome)
+
+    def _report(self, report: Report) -> None:
+        self._emit(self.reported, report)
+
+    def _progress(self, fraction: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= PROGRESS_INTERVAL or fraction >= 1:
+            self._last = now
+            self._emit(self.progressed, float(fraction))
+
+    @staticmethod
+    def _emit(signal: Any, *values: Any) -> None:  # noqa: ANN401 - Qt's bound signal
+        # RuntimeError: the window was closed, and Qt has deleted this object.
+        with suppress(RuntimeError):
+            signal.emit(*values)
+
+
+class Task(QObject):
+    """A short call in a thread: ``done`` brings its result, ``failed`` its error."""
+
+    done = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, call: Callable[[], Any], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._call = call
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the thread; False if it still runs after ``timeout`` [s]."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            result = self._call()
+        except BaseException as error:
+            if not isinstance(error, TcsdlError):
+                logger.exception("a background task failed")
+            Worker._emit(self.failed, as_sentence(error))
+        else:
+            Worker._emit(self.done, result)

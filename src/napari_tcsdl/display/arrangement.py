@@ -1,0 +1,133 @@
+"""Boxes side by side: napari's grid with labels and scale bars, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.components.overlays import LayerNameOverlay
+from napari.layers import Layer
+
+SPACING = 4
+"""Gap between boxes [screen px]."""
+
+
+class BoxLabel(LayerNameOverlay):
+    """What is written into a layer's box: its name and its scores.
+
+    Takes the place of the layer's name overlay. Without a visual of its own (``_qt.overlay``
+    registers one) napari draws the layer's name.
+    """
+
+    text: str = ""
+    font_size: float = 11
+
+
+def label_of(layer: Layer) -> BoxLabel:
+    """Return the label in the box of ``layer``, made on first use."""
+    label = layer._overlays.get("layer_name")
+    if not isinstance(label, BoxLabel):
+        # napari offers no public way to put text of our own into a layer's box.
+        label = BoxLabel()
+        layer._overlays["layer_name"] = label
+    return label
+
+
+@dataclass(eq=False)
+class Arrangement:
+    """Grid of boxes for ``boxes``, everything else hidden; :meth:`restore` undoes it.
+
+    Attributes
+    ----------
+    viewer
+        The viewer.
+    boxes
+        Layers in the order of their boxes.
+    """
+
+    viewer: ViewerModel
+    boxes: Sequence[Layer]
+    _before: dict[str, Any] = field(default_factory=dict)
+    _hidden: list[Layer] = field(default_factory=list)
+    _shape: tuple[int, int] = (-1, -1)
+
+    def apply(self) -> None:
+        """Switch to the boxes, remembering how the viewer was."""
+        grid, bar = self.viewer.canvas.grid, self.viewer.canvas.overlays.scale_bar
+        self._before = {
+            "grid": {name: getattr(grid, name) for name in ("enabled", "shape", "stride")}
+            | {"spacing": grid.spacing},
+            "bar": {name: getattr(bar, name) for name in ("visible", "gridded")},
+        }
+        for layer in self.viewer.layers:
+            if layer not in self.boxes and layer.visible:
+                layer.visible = False
+                self._hidden.append(layer)
+        for layer in self.boxes:
+            layer.visible = True
+            label_of(layer).visible = True
+        grid.stride, grid.spacing = 1, SPACING
+        self._set_shape()
+        grid.enabled = True
+        bar.gridded = True
+        bar.visible = True
+        self.viewer.canvas.events.size.connect(self._on_resize)
+        self.viewer.reset_view(layers=list(self.boxes))
+
+    def restore(self) -> None:
+        """Bring the viewer back to how it was; what the user has changed since stays changed."""
+        if not self._before:
+            return
+        self.viewer.canvas.events.size.disconnect(self._on_resize)
+        grid, bar = self.viewer.canvas.grid, self.viewer.canvas.overlays.scale_bar
+        for name, value in self._before["grid"].items():
+            setattr(grid, name, value)
+        for name, value in self._before["bar"].items():
+            setattr(bar, name, value)
+        for layer in self.boxes:
+            label_of(layer).visible = False
+        for layer in self._hidden:
+            if layer in self.viewer.layers:
+                layer.visible = True
+        self._before = {}
+        self._hidden = []
+        if len(self.viewer.layers):
+            self.viewer.reset_view()
+
+    def _on_resize(self) -> None:
+        """Follow the window's shape, unless the user has chosen a shape of grid himself."""
+        if self.viewer.canvas.grid.shape == self._shape and self._set_shape():
+            self.viewer.reset_view(layers=list(self.boxes))
+
+    def _set_shape(self) -> bool:
+        first = next((layer for layer in self.boxes if layer in self.viewer.layers), None)
+        if first is None:
+            return False
+        height, width = first.extent.world[1][-2:] - first.extent.world[0][-2:]
+        shape = best_grid(len(self.boxes), (height, width), self.viewer.canvas.size)
+        changed = shape != self._shape
+        self._shape = shape
+        self.viewer.canvas.grid.shape = shape
+        return changed
+
+
+def best_grid(
+    count: int, image: tuple[float, float], canvas: tuple[float, float]
+) -> tuple[int, int]:
+    """Rows and columns in which ``count`` images (height, width) appear largest.
+
+    A single row is preferred where it loses little: what lies side by side is compared best.
+    """
+    shapes = [(rows, -(-count // rows)) for rows in range(1, count + 1)]
+    shapes = [(rows, columns) for rows, columns in shapes if (rows - 1) * columns < count]
+
+    def zoom(shape: tuple[int, int]) -> float:
+        fits = min(
+            canvas[0] / shape[0] / max(image[0], 1e-12),
+            canvas[1] / shape[1] / max(image[1], 1e-12),
+        )
+        return fits * (1.15 if shape[0] == 1 else 1.0)
+
+    return max(shapes, key=zoom)

@@ -1,0 +1,313 @@
+"""One run in a viewer: results appear as they arrive, scores follow the slider. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Layer
+from psygnal import Signal
+
+from .._validation import InputError, check_compression_ratio
+from ..settings import Settings
+from . import layers as L
+from .arrangement import Arrangement, label_of
+from .job import BlockReady, ComparisonJob, Finished, Job, Prepared, ReconstructionJob, Report
+from .layers import RAW, Geometry
+from .store import JPEG, MEASUREMENT, RECONSTRUCTION
+
+
+@dataclass(eq=False)
+class Run:
+    """State of the run whose layers are shown."""
+
+    job: Job
+    settings: Settings
+    source: Layer
+    geometry: Geometry
+    layers: dict[str, Layer] = field(default_factory=dict)
+    added: list[Layer] = field(default_factory=list)
+    scores: list[Any] = field(default_factory=list)
+    by_frame: dict[tuple[str, int], Any] = field(default_factory=dict)
+    qualities: dict[int, int | None] = field(default_factory=dict)
+    frames_done: int = 0
+    finished: Finished | None = None
+
+
+class Controller:
+    """Owns one run at a time and the layers that show it.
+
+    Every report carries the generation of its run: what comes late from a run that was
+    cancelled or replaced is dropped.
+
+    Parameters
+    ----------
+    viewer
+        Any napari viewer model.
+    """
+
+    changed = Signal()
+    """Scores, labels or real bytes have changed."""
+    abandoned = Signal()
+    """The user has deleted the results of a run; it was stopped."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self.viewer = viewer
+        self.run: Run | None = None
+        self.generation = 0
+        self._arrangement: Arrangement | None = None
+        viewer.dims.events.point.connect(self._on_slider)
+        viewer.dims.events.range.connect(self._trim_slider)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    # --- start, stop --------------------------------------------------------------------------
+
+    def start(self, layer: Layer | None, settings: Settings, truth: Layer | None = None) -> Job:
+        """Check the input, drop the last run, and return the job to be run in a thread.
+
+        Parameters
+        ----------
+        layer
+            A movie, or a measurement that was opened from a ``.tcs.zarr`` file.
+        settings
+            What to do.
+        truth
+            Noise-free movie, for the reference 'truth'.
+
+        Raises
+        ------
+        InputError
+            If ``layer`` is no movie, or B does not suit it. The last run stays then.
+        """
+        generation = self.generation + 1
+        file = compressed_file(layer)
+        job: Job
+        if layer is not None and file is not None:
+            geometry = Geometry.of(layer).frames(file["compression_ratio"])
+            job = ReconstructionJob(generation, Path(file["path"]), file["n_frames"], settings)
+        else:
+            job = self._comparison(generation, layer, settings, truth)
+            assert layer is not None  # else it was refused
+            geometry = Geometry.of(layer)
+        self.clear()
+        self.generation = generation
+        self.run = Run(job, settings, layer, geometry)
+        return job
+
+    @staticmethod
+    def _comparison(
+        generation: int, layer: Layer | None, settings: Settings, truth: Layer | None
+    ) -> ComparisonJob:
+        movie = L.movie_from_layer(layer)
+        check_compression_ratio(settings.compression_ratio, movie.shape[0])
+        if settings.reference != "truth":
+            return ComparisonJob(generation, movie, settings)
+        if truth is None:
+            raise InputError(
+                "got reference 'truth' without a truth layer, expected a noise-free movie of the "
+                "same shape; choose its layer, or another reference"
+            )
+        return ComparisonJob(generation, movie, settings, L.movie_from_layer(truth))
+
+    def cancel(self) -> None:
+        """Stop the run. Frames that are done stay; reports still to come are dropped."""
+        if self.run is not None:
+            self.run.job.stop.set()
+
+    def clear(self) -> None:
+        """Stop the run and take its layers away."""
+        self.cancel()
+        run, self.run = self.run, None
+        self._restore_view()
+        for layer in run.added if run else []:
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+
+    def close(self) -> None:
+        """Stop, bring the view back to how it was, and let go of the viewer; layers stay."""
+        self.cancel()
+        self.run = None
+        self._restore_view()
+        self.viewer.dims.events.point.disconnect(self._on_slider)
+        self.viewer.dims.events.range.disconnect(self._trim_slider)
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def _restore_view(self) -> None:
+        if self._arrangement is not None:
+            self._arrangement.restore()
+            self._arrangement = None
+
+    # --- reports ------------------------------------------------------------------------------
+
+    def apply(self, report: Report) -> bool:
+        """Show what a job has reported; False if it came too late and was dropped."""
+        run = self.run
+        if run is None or run.job.stop.is_set() or report.generation != self.generation:
+            if isinstance(report, Prepared):
+                report.store.close()
+            return False
+        if isinstance(report, Prepared):
+            self._show_layers(run, report)
+        elif isinstance(report, BlockReady):
+            self._show_block(run, report)
+        elif isinstance(report, Finished):
+            run.finished = report
+        self._update_labels()
+        self.changed.emit()
+        return True
+
+    def _show_layers(self, run: Run, report: Prepared) -> None:
+        settings = run.settings.to_json()
+        if isinstance(run.job, ComparisonJob):
+            raw = run.source.data[0] if run.source.multiscale else run.source.data
+            tuples = L.comparison_layers(
+                raw, report.store, run.geometry, report.limits, settings
+            )
+        else:
+            stack = report.store.stacks[RECONSTRUCTION]
+            facts = {"codec": settings["decoder"], "settings": settings, "scores": []}
+            tuples = [
+                L.result_layer(RECONSTRUCTION, stack, run.geometry, report.limits, facts)
+            ]
+            run.layers[MEASUREMENT] = run.source
+        point = self.viewer.dims.point
+        for data, kwargs, kind in tuples:
+            layer = Layer.create(data, kwargs, kind)
+            self.viewer.add_layer(layer)
+            run.layers[kwargs["metadata"][L.KEY]["role"]] = layer
+            run.added.append(layer)
+        boxes = [run.layers[role] for role in L.ROLES if role in run.layers]
+        self._arrangement = Arrangement(self.viewer, boxes)
+        self._arrangement.apply()
+        self.viewer.dims.point = point
+        self._trim_slider()
+
+    def _show_block(self, run: Run, report: BlockReady) -> None:
+        run.scores += report.scores
+        run.by_frame.update({(score.codec, score.frame): score for score in report.scores})
+        run.qualities[report.index] = report.quality
+        run.frames_done += report.n_frames
+        shown = report.first_frame <= self.frame < report.first_frame + report.n_frames
+        for layer in run.added:
+            codec = layer.metadata[L.KEY]["codec"]
+            L.add_scores(layer, report.scores, report.descriptions.get(codec, ""))
+            if report.index == 0 and report.limits is not None:
+                layer.contrast_limits = report.limits
+            if shown and layer in self.viewer.layers:
+                layer.refresh(extent=False)
+
+    # --- what is shown now --------------------------------------------------------------------
+
+    @property
+    def _time_axis(self) -> int:
+        return self.viewer.dims.ndim - 3
+
+    @property
+    def frame(self) -> int:
+        """Frame of the movie that the slider shows."""
+        if self.run is None:
+            return 0
+        geometry, units = self.run.geometry, self.viewer.dims.units
+        point = self.viewer.dims.point[self._time_axis]
+        if units is not None:
+            shown, own = units[self._time_axis], geometry.units[0]
+            if shown != own and shown.is_compatible_with(own):
+                point = (point * shown).to(own).magnitude
+        index = round((point - geometry.translate[0]) / geometry.scale[0])
+        return min(max(index, 0), self.run.job.n_frames - 1)
+
+    def current_scores(self) -> dict[str, Any]:
+        """Scores of the frame that is shown, by codec; empty until they are computed."""
+        if self.run is None:
+            return {}
+        codecs = dict.fromkeys(score.codec for score in self.run.scores)
+        found = {codec: self.run.by_frame.get((codec, self.frame)) for codec in codecs}
+        return {codec: score for codec, score in found.items() if score is not None}
+
+    def mean_scores(self) -> dict[str, tuple[float, float, int]]:
+        """Mean (PSNR [dB], SSIM) and summed real bytes of each codec over the frames done."""
+        if self.run is None or not self.run.scores:
+            return {}
+        from ..comparison import mean_scores
+
+        spent: dict[str, int] = {}
+        for score in self.run.scores:
+            spent[score.codec] = spent.get(score.codec, 0) + score.bytes
+        means = mean_scores(self.run.scores)
+        return {codec: (*values, spent[codec]) for codec, values in means.items()}
+
+    def _on_slider(self) -> None:
+        if self.run is not None:
+            self._update_labels()
+            self.changed.emit()
+
+    def _update_labels(self) -> None:
+        run = self.run
+        if run is None:
+            return
+        for role, layer in run.layers.items():
+            label_of(layer).text = "\n".join(self._label(run, role))
+
+    def _label(self, run: Run, role: str) -> Sequence[str]:
+        ratio = _ratio(run)
+        block = self.frame // ratio
+        last = min((block + 1) * ratio, run.job.n_frames) - 1
+        if role == MEASUREMENT:
+            count = -(-run.job.n_frames // ratio)
+            return (
+                f"measurement {block + 1} of {count}",
+                f"frames {block * ratio} to {last} in one",
+            )
+        codec = {RAW: "raw", RECONSTRUCTION: run.settings.decoder, JPEG: "jpeg_same_bytes"}[role]
+        title = L.title_of(codec)
+        if role == RECONSTRUCTION:
+            title = f"reconstruction ({title})"
+        quality = run.qualities.get(block) if role == JPEG else None
+        title += f", q {quality}" if quality is not None else ""
+        score = run.by_frame.get((codec, self.frame))
+        if score is not None:
+            return title, f"{score.psnr:.2f} dB   SSIM {score.ssim:.3f}"
+        if block in run.qualities or run.job.stop.is_set():
+            return (title,)
+        return (title,) if role == RAW else (title, "computing…")
+
+    def _trim_slider(self) -> None:
+        """End the slider with the movie: a last, shorter block's measurement reaches beyond it."""
+        run = self.run
+        if run is None or MEASUREMENT not in run.layers or len(run.layers) < 2:
+            return
+        axis = self._time_axis
+        others = [
+            layer
+            for layer in self.viewer.layers
+            if layer is not run.layers[MEASUREMENT] and layer.ndim == self.viewer.dims.ndim
+        ]
+        start, stop, step = self.viewer.dims.range[axis]
+        first = min((layer.extent.world[0][axis] for layer in others), default=start)
+        last = max((layer.extent.world[1][axis] for layer in others), default=stop)
+        if stop > last + step / 2 or start < first - step / 2:
+            self.viewer.dims.set_range(axis, (first, last, step))
+
+    def _on_removed(self, event: Any) -> None:  # noqa: ANN401 - napari's event
+        run = self.run
+        if run is None:
+            return
+        run.layers = {role: layer for role, layer in run.layers.items() if layer is not event.value}
+        run.added = [layer for layer in run.added if layer is not event.value]
+        if self._arrangement is not None and not {RECONSTRUCTION, JPEG} & set(run.layers):
+            self.clear()
+            self.abandoned.emit()
+
+
+def compressed_file(layer: Layer | None) -> dict[str, Any] | None:
+    """What ``layer`` says of the ``.tcs.zarr`` file that it shows; None for a movie."""
+    entry = layer.metadata.get(L.KEY, {}) if layer is not None else {}
+    return entry if entry.get("role") == MEASUREMENT and entry.get("path") else None
+
+
+def _ratio(run: Run) -> int:
+    file = compressed_file(run.source)
+    return int(file["compression_ratio"]) if file else run.settings.compression_ratio

@@ -1,0 +1,268 @@
+"""What a run computes, away from the viewer: called in a thread, it reports as it goes."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._validation import Cancelled, DeviceError, OutputError, TcsdlError
+from ..movie import Movie
+from ..settings import Settings
+from .layers import contrast_limits
+from .store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
+
+logger = logging.getLogger(__name__)
+
+JPEG_CODEC = "jpeg_same_bytes"
+
+
+# --- reports ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Anything that a job tells; ``generation`` says which run it belongs to."""
+
+    generation: int
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared(Report):
+    """The input is good and the result stacks exist, still dark."""
+
+    store: ResultStore
+    limits: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockReady(Report):
+    """Frames ``first_frame`` … ``first_frame + n_frames − 1`` are in the stacks.
+
+    ``descriptions`` says, for each codec, its encoder, version and flags; ``limits`` is the
+    contrast of the reference frames, or None where there is none.
+    """
+
+    index: int
+    first_frame: int
+    n_frames: int
+    scores: tuple[Any, ...] = ()
+    descriptions: dict[str, str] = field(default_factory=dict)
+    limits: tuple[float, float] | None = None
+    quality: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Finished(Report):
+    """All blocks are done. ``real_bytes`` of the compressed file, by part, with the total."""
+
+    real_bytes: dict[str, int]
+    path: Path
+
+
+Reporter = Callable[[Report], None]
+
+
+class Job(Protocol):
+    """One run, to be called once in any thread; setting ``stop`` ends it at the next step."""
+
+    generation: int
+    stop: threading.Event
+
+    @property
+    def n_frames(self) -> int:
+        """Frames that the run will produce."""
+        ...
+
+    def run(self, report: Reporter, progress: Callable[[float], None]) -> None:
+        """Do the work.
+
+        Raises
+        ------
+        Cancelled
+            If ``stop`` was set.
+        TcsdlError
+            For everything else that can go wrong, as one sentence.
+        """
+        ...
+
+
+# --- jobs -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonJob:
+    """Compress, reconstruct and compare ``movie``."""
+
+    generation: int
+    movie: Movie
+    settings: Settings
+    truth: Movie | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of the movie."""
+        return self.movie.shape[0]
+
+    def run(self, report: Reporter, progress: Callable[[float], None]) -> None:
+        """Compare block by block; see :class:`Job`."""
+        with _one_sentence():
+            step = _stoppable(self.stop, progress)
+            middle = self.n_frames // 2
+            limits = contrast_limits(self.movie.read(middle, middle + 1))
+            store = ResultStore(
+                self.movie.shape,
+                self.settings.compression_ratio,
+                {
+                    RECONSTRUCTION: np.dtype(np.float32),
+                    JPEG: self.movie.dtype,
+                    MEASUREMENT: np.dtype(np.float32),
+                },
+            )
+            report(Prepared(self.generation, store, limits))
+            step(0.0)
+            self._blocks(store, report, step)
+
+    def _blocks(
+        self, store: ResultStore, report: Reporter, step: Callable[[float], None]
+    ) -> None:
+        # Imported here, in the thread: numba, zarr and torch take seconds to load.
+        from ..comparison import compare
+        from ..io import open_compressed
+
+        path = store.compressed_path
+        comparison = compare(self.movie, path, self.settings, truth=self.truth)
+        step(0.0)
+        for block in comparison.run(step):
+            jpeg = next(codec for codec in block.codecs if codec.codec == JPEG_CODEC)
+            store.write(RECONSTRUCTION, block.first_frame, block.frames(self.settings.decoder))
+            store.write(JPEG, block.first_frame, jpeg.frames)
+            store.write(MEASUREMENT, block.index, block.measurement[None])
+            report(
+                BlockReady(
+                    self.generation,
+                    block.index,
+                    block.first_frame,
+                    block.n_frames,
+                    block.scores,
+                    {codec.codec: codec.description for codec in block.codecs},
+                    contrast_limits(block.reference),
+                    jpeg.quality,
+                )
+            )
+        report(Finished(self.generation, dict(open_compressed(path).bytes_on_disk()), path))
+
+
+@dataclass(frozen=True, eq=False)
+class ReconstructionJob:
+    """Reconstruct a compressed file; there is nothing to compare it with."""
+
+    generation: int
+    path: Path
+    n_frames: int
+    settings: Settings
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, report: Reporter, progress: Callable[[float], None]) -> None:
+        """Reconstruct block by block; see :class:`Job`."""
+        with _one_sentence():
+            from ..io import open_compressed
+            from ..pipeline import reconstruct
+
+            step = _stoppable(self.stop, progress)
+            compressed = open_compressed(self.path)
+            low, high = compressed.header.value_range
+            height, width = compressed.measurement(0).values.shape
+            store = ResultStore(
+                (self.n_frames, height, width),
+                compressed.masks.compression_ratio,
+                {RECONSTRUCTION: np.dtype(np.float32)},
+            )
+            report(Prepared(self.generation, store, (low, max(high, low + 1.0))))
+            step(0.0)
+            for index, block in enumerate(
+                reconstruct(compressed, self.settings, progress=step)
+            ):
+                store.write(RECONSTRUCTION, block.first_frame, block.frames)
+                report(
+                    BlockReady(
+                        self.generation,
+                        index,
+                        block.first_frame,
+                        len(block.frames),
+                        limits=contrast_limits(block.frames),
+                    )
+                )
+            real_bytes = dict(compressed.bytes_on_disk())
+            report(Finished(self.generation, real_bytes, self.path))
+
+
+def decoders() -> list[str]:
+    """Names of the decoders; loads torch."""
+    from ..reconstruction import RECONSTRUCTORS
+
+    return list(RECONSTRUCTORS)
+
+
+def _stoppable(
+    stop: threading.Event, progress: Callable[[float], None]
+) -> Callable[[float], None]:
+    def step(fraction: float) -> None:
+        if stop.is_set():
+            raise Cancelled
+        progress(fraction)
+
+    return step
+
+
+# --- errors -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turn every error into one of ours, and give GPU memory back."""
+    try:
+        yield
+    except (Cancelled, TcsdlError):
+        raise
+    except Exception as error:
+        logger.exception("a run failed")
+        raise as_sentence(error) from error
+    finally:
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def as_sentence(error: BaseException) -> TcsdlError:
+    """Wrap any exception in an error of ours that says what to do.
+
+    ``torch.OutOfMemoryError`` is a RuntimeError, which some thread helpers swallow.
+    """
+    if isinstance(error, TcsdlError):
+        return error
+    kind = type(error).__name__
+    if kind == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return DeviceError(
+            "got out of memory while decoding, expected room for one tile of B frames; choose the "
+            "device 'cpu', a smaller B, or close other programs that use the device"
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return OutputError(
+            "got a full disk while writing results, expected free space for them; free some "
+            "space, or set TMPDIR to a larger disk"
+        )
+    text = str(error).strip().splitlines()
+    return TcsdlError(
+        f"got {kind} ({text[0] if text else 'no message'}), expected the run to end well; "
+        "repeat it with other settings, and report it if it stays"
+    )

@@ -1,0 +1,107 @@
+"""Results on disk while a run fills them: movies may be larger than memory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._validation import Cancelled, OutputError
+
+RECONSTRUCTION, JPEG, MEASUREMENT = "reconstruction", "JPEG", "measurement"
+
+
+class TemporaryFolder:
+    """A folder that goes when its last user does, and at the latest when Python exits."""
+
+    def __init__(self, parent: Path) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="napari-tcsdl-", dir=parent))
+        self.remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+class FolderArray(np.memmap):
+    """A memory map that keeps its folder: layers over it need nobody to look after them."""
+
+    folder: TemporaryFolder | None = None
+
+
+class ResultStore:
+    """Memory-mapped stacks in a temporary folder that lives as long as they do.
+
+    Parameters
+    ----------
+    shape
+        (T, H, W) of the movie.
+    compression_ratio
+        B: there is one measurement for every B frames.
+    dtypes
+        Pixel type of each stack that is wanted, by name.
+    parent
+        Folder in which the temporary folder is made; the system's by default.
+
+    Raises
+    ------
+    OutputError
+        If the disk has no room for the stacks.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        compression_ratio: int,
+        dtypes: dict[str, np.dtype[Any]],
+        parent: Path | None = None,
+    ) -> None:
+        n_frames, height, width = shape
+        counts = {MEASUREMENT: -(-n_frames // compression_ratio)}
+        shapes = {name: (counts.get(name, n_frames), height, width) for name in dtypes}
+        parent = Path(parent or tempfile.gettempdir())
+        needed = sum(int(np.prod(shapes[n])) * np.dtype(dtypes[n]).itemsize for n in dtypes)
+        free = shutil.disk_usage(parent).free
+        if needed > free:
+            raise OutputError(
+                f"got {free / 1e9:.1f} GB free in {parent}, expected at least "
+                f"{needed / 1e9:.1f} GB for the results of this movie; free some space there, "
+                "or set TMPDIR to a larger disk"
+            )
+        self.folder = TemporaryFolder(parent)
+        self.stacks: dict[str, NDArray[Any]] = {}
+        for name, dtype in dtypes.items():
+            stack = FolderArray(
+                self.folder.path / f"{name}.raw", dtype=dtype, mode="w+", shape=shapes[name]
+            )
+            stack.folder = self.folder
+            self.stacks[name] = stack
+
+    @property
+    def compressed_path(self) -> Path:
+        """Where the compressed file of this run goes."""
+        return self.folder.path / "movie.tcs.zarr"
+
+    def write(self, name: str, first: int, values: NDArray[Any]) -> None:
+        """Put ``values`` (n, H, W) at index ``first`` of stack ``name``.
+
+        Integer stacks are rounded and clipped: they are what a detector of that type would show.
+
+        Raises
+        ------
+        Cancelled
+            If the store was closed meanwhile.
+        """
+        stack = self.stacks.get(name)
+        if stack is None:
+            raise Cancelled
+        if stack.dtype.kind in "iu":
+            limits = np.iinfo(stack.dtype)
+            values = np.clip(np.rint(values), limits.min, limits.max)
+        stack[first : first + len(values)] = values
+
+    def close(self) -> None:
+        """Remove the folder now."""
+        self.stacks = {}
+        self.folder.remove()

@@ -1,0 +1,92 @@
+"""Power spectra of frames with calibrated axes, and d-spacings."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from ._validation import InputError
+
+
+def power_spectrum(
+    image: NDArray[Any], *, pixel_size: float | None = None
+) -> tuple[NDArray[np.float32], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Power spectrum of a frame, zero frequency in the middle.
+
+    Parameters
+    ----------
+    image
+        (H, W), any size.
+    pixel_size
+        [Å px⁻¹], or None where it is unknown.
+
+    Returns
+    -------
+    power
+        (H, W) float32. The mean over all frequencies is the windowed variance of the frame, so
+        white noise of variance σ² lies at σ², whatever the size of the frame.
+    frequencies
+        (H,) along y and (W,) along x, rising, [Å⁻¹], or [px⁻¹] without a pixel size;
+        ``power[i, j]`` belongs to (y[i], x[j]).
+
+    Raises
+    ------
+    InputError
+        For anything but (H, W) of finite pixels, and a pixel size ≤ 0.
+
+    References
+    ----------
+    F. J. Harris, Proc. IEEE 66, 51 (1978): the Hann window, here of half-pixel offset so that it
+    is symmetric and nowhere zero.
+    """
+    if image.ndim != 2 or image.size == 0:
+        raise InputError(
+            f"got an image of shape {image.shape}, expected one frame (H, W); take the spectrum "
+            "frame by frame"
+        )
+    if pixel_size is not None and not (math.isfinite(pixel_size) and pixel_size > 0):
+        raise InputError(
+            f"got pixel size {pixel_size} Å/px, expected a finite number > 0; give None where it "
+            "is unknown"
+        )
+    pixels = image.astype(np.float32)
+    if not np.isfinite(pixels).all():
+        raise InputError(
+            "got NaN or infinite pixels for the power spectrum, expected finite detector values; "
+            "repair or leave out that frame"
+        )
+    height, width = image.shape
+    window = _hann(height)[:, np.newaxis] * _hann(width)
+    # The mean under the window, not the plain one: it leaves nothing at zero frequency.
+    pixels = (pixels - np.average(pixels, weights=window)).astype(np.float32) * window
+    amplitude = fft.fftshift(fft.fft2(pixels))
+    power = (amplitude.real**2 + amplitude.imag**2) / np.float32((window**2).sum())
+    spacing = 1.0 if pixel_size is None else pixel_size
+    return power, (
+        fft.fftshift(fft.fftfreq(height, spacing)),
+        fft.fftshift(fft.fftfreq(width, spacing)),
+    )
+
+
+def d_spacing(frequency: float | NDArray[Any]) -> float | NDArray[np.float64]:
+    """Distance of lattice planes, d = 1 / |frequency|; infinite at zero frequency.
+
+    Parameters
+    ----------
+    frequency
+        Spatial frequency [Å⁻¹] (d in Å) or [px⁻¹] (d in px); a number or an array.
+    """
+    magnitude = np.abs(np.asarray(frequency, dtype=np.float64))
+    spacing = np.full(magnitude.shape, np.inf)
+    np.divide(1.0, magnitude, out=spacing, where=magnitude > 0)
+    return float(spacing) if spacing.ndim == 0 else spacing
+
+
+def _hann(length: int) -> NDArray[np.float32]:
+    phase = 2 * np.pi * (np.arange(length) + 0.5) / length
+    window: NDArray[np.float32] = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+    return window if length > 1 else np.ones(1, np.float32)

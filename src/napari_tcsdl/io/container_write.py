@@ -1,0 +1,282 @@
+"""Write ``.tcs.zarr`` files, measurement by measurement, each durable once acknowledged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from .._validation import InputError, OutputError
+from ..encoder import Measurement, measurement_dtype
+from ..masks import Masks
+from ._container_parts import is_container
+from ._durable import cannot_write, check_parent, sync_folder, write_durably
+from ._layout import (
+    DOCUMENT,
+    MASKS,
+    MEASUREMENTS,
+    SUFFIX,
+    TAIL_MASKS,
+    ArrayEncoder,
+    Header,
+    Ledger,
+    masks_files,
+    root_document,
+    shard_key,
+)
+
+
+class CompressedWriter:
+    """Write a movie's measurements as they come; whenever it stops, the file opens.
+
+    After :meth:`append` returns, its measurement survives a killed process and a power cut: the
+    shard is on the disk before the counter ``frames_valid`` takes it in, and each file is replaced
+    atomically. A replaced file (``overwrite``) stays as it is until :meth:`close`; the new one
+    grows beside it as ``NAME.partial.tcs.zarr``.
+
+    Parameters
+    ----------
+    path
+        ``NAME.tcs.zarr``, in an existing folder.
+    masks
+        C_b of all blocks of B frames.
+    header
+        Of the movie; T may be None while it is unknown.
+    overwrite
+        Replace an existing compressed file; anything else is never replaced.
+
+    Attributes
+    ----------
+    path
+        Where the measurements are now.
+    frames_valid
+        Frames that are safely kept.
+
+    Raises
+    ------
+    OutputError
+        If ``path`` exists and ``overwrite`` is False, is something else than a compressed file,
+        or cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        masks: Masks,
+        header: Header,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        self._final = Path(os.path.abspath(path))
+        self._masks, self._header = masks, header
+        self._ledger = Ledger(n_frames=header.shape[0])
+        self._closed = False
+        height, width = header.shape[1:]
+        self._dtype = measurement_dtype(np.dtype(header.dtype), masks.compression_ratio)
+        self._encoder = ArrayEncoder((1, height, width), self._dtype, ("t", "y", "x"))
+        self.path = _choose_place(self._final, overwrite)
+        try:
+            self._create()
+        except OSError as error:
+            raise cannot_write(self._final, error) from error
+
+    @property
+    def frames_valid(self) -> int:
+        """Frames that are safely kept."""
+        return self._ledger.frames_valid
+
+    def _create(self) -> None:
+        """Make the file without measurements elsewhere and move it into place in one step."""
+        hidden = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.new")
+        try:
+            hidden.mkdir()
+            (hidden / MEASUREMENTS / "c").mkdir(parents=True)
+            _write_masks(hidden / MASKS, self._masks)
+            write_durably(hidden / MEASUREMENTS / DOCUMENT, self._encoder.document(0))
+            write_durably(hidden / DOCUMENT, root_document(self._header, self._masks, self._ledger))
+            hidden.rename(self.path)
+            sync_folder(self.path.parent)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def append(self, measurement: Measurement, masks: Masks | None = None) -> int:
+        """Add the next measurement; it is on the disk when this returns.
+
+        Parameters
+        ----------
+        measurement
+            Values (H, W), first frame and number of frames; only the last may hold < B frames.
+        masks
+            With which it was encoded, if not with the first ``n_frames`` of the file's masks:
+            :meth:`Masks.shortened`, for a last block.
+
+        Returns
+        -------
+        int
+            Bytes of the measurement on the disk.
+
+        Raises
+        ------
+        InputError
+            If the measurement does not continue the file.
+        OutputError
+            If the disk is full or fails; says how many frames are safely kept. It may be tried
+            again.
+        """
+        tail = self._check(measurement, masks)
+        index = self._ledger.n_measurements(self._masks.compression_ratio)
+        frames_valid = self.frames_valid + measurement.n_frames
+        ledger = replace(self._ledger, frames_valid=frames_valid, tail_masks=tail)
+        content = self._encoder.shard(measurement.values)
+        try:
+            if tail is not None:
+                _write_masks(self.path / TAIL_MASKS, tail)
+            _write_shard(self.path / shard_key(index), content)
+            write_durably(self.path / MEASUREMENTS / DOCUMENT, self._encoder.document(index + 1))
+            self._write_ledger(ledger)
+        except OSError as error:
+            raise cannot_write(self._final, error, self._kept()) from error
+        return len(content)
+
+    def close(self) -> None:
+        """Finish the file; with ``overwrite``, it takes the place of the old one now.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full or fails.
+        """
+        if self._closed:
+            return
+        try:
+            if self._ledger.n_frames is None:
+                self._write_ledger(replace(self._ledger, n_frames=self.frames_valid))
+            if self.path != self._final:
+                _swap(self.path, self._final)
+                self.path = self._final
+        except OSError as error:
+            raise cannot_write(self._final, error, self._kept()) from error
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close, or after an error keep what is acknowledged; an empty file is removed."""
+        if kind is None:
+            self.close()
+        elif not self._closed:
+            self._closed = True
+            if self.frames_valid == 0:
+                shutil.rmtree(self.path, ignore_errors=True)
+
+    def _kept(self) -> str:
+        return f"{self.frames_valid} frames are safely kept in {self.path}"
+
+    def _write_ledger(self, ledger: Ledger) -> None:
+        write_durably(self.path / DOCUMENT, root_document(self._header, self._masks, ledger))
+        self._ledger = ledger
+
+    def _check(self, measurement: Measurement, masks: Masks | None) -> Masks | None:
+        """Refuse what does not continue the file; return the masks of a shortened last block."""
+        ratio = self._masks.compression_ratio
+        n_frames, values = measurement.n_frames, measurement.values
+        name = self._final.name
+        if self._closed:
+            raise OutputError(
+                f"{name}: got a measurement after closing, expected an open file; start a new one"
+            )
+        if (
+            measurement.first_frame != self.frames_valid
+            or self.frames_valid % ratio
+            or not 1 <= n_frames <= ratio
+        ):
+            raise InputError(
+                f"{name}: got {n_frames} frames from frame {measurement.first_frame} on after "
+                f"{self.frames_valid} frames, expected 1 to {ratio} that continue a file of whole "
+                "blocks; append measurements in order, a short one last"
+            )
+        height, width = self._header.shape[1:]
+        if values.shape != (height, width) or not np.can_cast(values.dtype, self._dtype):
+            raise InputError(
+                f"{name}: got measurement values {values.shape} of type {values.dtype}, expected "
+                f"({height}, {width}) of type {self._dtype}; encode with the movie's masks and type"
+            )
+        if masks is None or masks is self._masks or masks.sha256 == self._masks.sha256:
+            return None
+        if masks.compression_ratio != n_frames or n_frames == ratio:
+            raise InputError(
+                f"{name}: got {masks.compression_ratio} masks of their own for {n_frames} frames, "
+                f"expected the file's masks, or masks shortened to a last block of fewer than "
+                f"{ratio} frames; encode the block with those"
+            )
+        return masks
+
+
+def _choose_place(final: Path, overwrite: bool) -> Path:
+    """Where to write: the final name, or beside a file that is to be replaced."""
+    if not final.name.endswith(SUFFIX) or final.name == SUFFIX:
+        raise OutputError(
+            f"got output {final.name}, expected a name that ends in {SUFFIX}; "
+            f"give for example {final.name.split('.')[0] or 'movie'}{SUFFIX}"
+        )
+    check_parent(final)
+    if not os.path.lexists(final):
+        return final
+    if not overwrite:
+        raise OutputError(
+            f"got output {final}, which exists already, expected a new name; choose another name, "
+            "or give --overwrite"
+        )
+    beside = final.with_name(final.name.removesuffix(SUFFIX) + ".partial" + SUFFIX)
+    for place in (final, beside):
+        if os.path.lexists(place) and (place.is_symlink() or not is_container(place)):
+            raise OutputError(
+                f"got output {place}, which exists and is no compressed movie, expected a new name "
+                f"or a {SUFFIX} to replace; move it away, or choose another name"
+            )
+    try:
+        if beside.exists():
+            shutil.rmtree(beside)
+    except OSError as error:
+        raise cannot_write(beside, error) from error
+    return beside
+
+
+def _swap(new: Path, old: Path) -> None:
+    """Put ``new`` in the place of ``old``; if that fails, ``old`` is still there."""
+    aside = old.with_name(f".{old.name}.{uuid.uuid4().hex}.old")
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        aside.rename(old)
+        raise
+    sync_folder(old.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_masks(folder: Path, masks: Masks) -> None:
+    for key, content in masks_files(masks).items():
+        _write_shard(folder / key, content)
+    sync_folder(folder.parent)
+
+
+def _write_shard(path: Path, content: bytes) -> None:
+    """Write durably in folders that are made for it."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, content)
+    for folder in missing:
+        sync_folder(folder.parent)

@@ -1,0 +1,201 @@
+"""movie → masks → measurement → reconstruction, as code.
+
+Every function works block by block, so that memory is bounded by one block of B frames
+however long the movie is. ``progress`` is called with a fraction 0 … 1 and may raise
+:class:`~napari_tcsdl._validation.Cancelled`; measurements already on disk stay valid then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._validation import InputError, check_compression_ratio
+from .encoder import Encoder, Measurement
+from .io import CompressedMovie, CompressedWriter, Header, open_compressed
+from .masks import Masks
+from .movie import Movie
+from .noise import NoiseModel, estimate_noise
+from .settings import Settings
+
+Progress = Callable[[float], None]
+
+FRAMES_PER_READ = 8
+"""Frames read at a time while encoding: one group of the encoder's mask bytes."""
+
+
+def no_progress(fraction: float) -> None:
+    """Ignore progress."""
+
+
+# --- compress ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MovieStatistics:
+    """What the decoder must know of the raw movie; stored with the measurements.
+
+    ``value_range`` is (p0.01, p99.99) [detector units] of the sampled frames: single hot pixels
+    must not set the scale of a decoder, or of JPEG's 8 bits.
+    """
+
+    value_range: tuple[float, float]
+    noise: NoiseModel
+
+
+def measure_statistics(movie: Movie) -> MovieStatistics:
+    """Value range and noise model from a bounded number of frames of ``movie``."""
+    sample = movie.sample()
+    n_frames, height, width = movie.shape
+    consecutive = int(np.clip(2**25 // (height * width), 2, min(n_frames, 16)))
+    return MovieStatistics(
+        value_range=_robust_range(sample),
+        noise=estimate_noise(movie.read(0, consecutive)),
+    )
+
+
+def _robust_range(sample: NDArray[Any]) -> tuple[float, float]:
+    values = sample.ravel()
+    low, high = np.percentile(values[:: max(1, values.size // 2**22)], (0.01, 99.99))
+    return float(low), float(high)
+
+
+def make_masks(settings: Settings, frame_shape: tuple[int, int]) -> Masks:
+    """Masks of ``settings`` for frames of ``frame_shape`` (H, W)."""
+    tile = (settings.mask_tile, settings.mask_tile) if settings.mask_tile else frame_shape
+    return Masks.create(
+        settings.compression_ratio,
+        kind=settings.masks,
+        seed=settings.seed,
+        tile=tile,
+        exposures=settings.exposures,
+    )
+
+
+def make_header(movie: Movie, settings: Settings, statistics: MovieStatistics) -> Header:
+    """Describe ``movie`` for the compressed file."""
+    return Header(
+        shape=movie.shape,
+        dtype=str(movie.dtype),
+        pixel_size=movie.pixel_size,
+        frame_time=movie.frame_time,
+        value_range=statistics.value_range,
+        noise=statistics.noise.to_json(),
+        source=movie.name,
+        settings=settings.to_json(),
+    )
+
+
+def encode_block(
+    movie: Movie, first_frame: int, masks: Masks
+) -> tuple[Measurement, Masks]:
+    """Encode the block that begins at ``first_frame``.
+
+    A last block of fewer than B frames gets masks of its own length
+    (:meth:`Masks.shortened`), so that none of its pixels stays unexposed.
+    """
+    n_frames = min(masks.compression_ratio, movie.shape[0] - first_frame)
+    stop = first_frame + n_frames
+    block_masks = masks.shortened(n_frames)
+    encoder = Encoder(block_masks, movie.shape[1:], movie.dtype)
+    finished: list[Measurement] = []
+    for start in range(first_frame, stop, FRAMES_PER_READ):
+        finished += encoder.add(movie.read(start, min(start + FRAMES_PER_READ, stop)))
+    (measurement,) = finished
+    return replace(measurement, first_frame=first_frame), block_masks
+
+
+def compress(
+    movie: Movie,
+    path: str | Path,
+    settings: Settings,
+    *,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> CompressedMovie:
+    """Compress ``movie`` into a ``.tcs.zarr`` file.
+
+    Returns
+    -------
+    CompressedMovie
+        The finished file, opened.
+
+    Raises
+    ------
+    InputError
+        For a bad movie or B larger than the movie; frames before a bad one are kept.
+    OutputError
+        If ``path`` exists and ``overwrite`` is False, or cannot be written.
+    """
+    n_frames = movie.shape[0]
+    check_compression_ratio(settings.compression_ratio, n_frames)
+    masks = make_masks(settings, movie.shape[1:])
+    header = make_header(movie, settings, measure_statistics(movie))
+    with CompressedWriter(path, masks, header, overwrite=overwrite) as writer:
+        for first in range(0, n_frames, settings.compression_ratio):
+            measurement, block_masks = encode_block(movie, first, masks)
+            writer.append(measurement, block_masks)
+            progress((first + measurement.n_frames) / n_frames)
+    return open_compressed(path)
+
+
+# --- reconstruct ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class ReconstructedBlock:
+    """Frames (n, H, W), float32, in detector units; ``frames[0]`` is ``first_frame``."""
+
+    first_frame: int
+    frames: NDArray[np.float32]
+
+
+def decode_block(
+    compressed: CompressedMovie, index: int, settings: Settings, progress: Progress = no_progress
+) -> ReconstructedBlock:
+    """Decode measurement ``index`` with the decoder, device and tile of ``settings``."""
+    # Imported here: compress, info and validate never need torch, which takes seconds to load.
+    from ._device import choose_device
+    from .reconstruction import RECONSTRUCTORS, BlockContext, reconstruct_tiled
+
+    if settings.decoder not in RECONSTRUCTORS:
+        raise InputError(
+            f"got decoder {settings.decoder!r}, expected one of {', '.join(RECONSTRUCTORS)}; "
+            "choose one of these"
+        )
+    header = compressed.header
+    measurement = compressed.measurement(index)
+    frames = reconstruct_tiled(
+        RECONSTRUCTORS[settings.decoder](),
+        measurement.values,
+        compressed.masks_of(index),
+        measurement.n_frames,
+        BlockContext(
+            value_range=header.value_range,
+            noise=NoiseModel.from_json(header.noise) if header.noise else None,
+        ),
+        device=choose_device(settings.device).device,
+        tile=settings.decode_tile,
+        progress=progress,
+    )
+    return ReconstructedBlock(measurement.first_frame, frames)
+
+
+def reconstruct(
+    compressed: CompressedMovie, settings: Settings, *, progress: Progress = no_progress
+) -> Iterator[ReconstructedBlock]:
+    """Yield the reconstruction of each measurement in turn."""
+    count = compressed.n_measurements
+    for index in range(count):
+        yield decode_block(compressed, index, settings, part_of(progress, index, count))
+        progress((index + 1) / count)
+
+
+def part_of(progress: Progress, index: int, count: int) -> Progress:
+    """Map the progress of part ``index`` of ``count`` to the progress of the whole."""
+    return lambda fraction: progress((index + fraction) / count)

@@ -1,0 +1,52 @@
+"""Small movies that every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_tcsdl.movie import Movie
+
+PIXEL_SIZE = 0.5  # Å px⁻¹
+FRAME_TIME = 0.25  # s
+
+
+def drifting_lattice(n_frames: int = 9, height: int = 48, width: int = 40) -> np.ndarray:
+    """A lattice that drifts by 0.3 px a frame: (T, H, W) float64 counts between 20 and 100."""
+    y, x = np.mgrid[:height, :width]
+    t = np.arange(n_frames)[:, None, None]
+    return 60 + 40 * np.sin(2 * np.pi * (x + 0.3 * t) / 8) * np.cos(2 * np.pi * y / 10)
+
+
+@pytest.fixture
+def truth_frames() -> np.ndarray:
+    return drifting_lattice()
+
+
+@pytest.fixture
+def frames(truth_frames) -> np.ndarray:
+    """Poisson counts of the drifting lattice, uint8."""
+    return np.random.default_rng(7).poisson(truth_frames).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def movie(frames) -> Movie:
+    return Movie(frames, name="lattice.tif", pixel_size=PIXEL_SIZE, frame_time=FRAME_TIME)
+
+
+@pytest.fixture
+def movie_path(tmp_path, frames) -> Path:
+    """The movie as a calibrated ImageJ TIFF."""
+    path = tmp_path / "lattice.tif"
+    per_nm = 10 / PIXEL_SIZE
+    tifffile.imwrite(
+        path,
+        frames,
+        imagej=True,
+        resolution=(per_nm, per_nm),
+        metadata={"axes": "TYX", "unit": "nm", "finterval": FRAME_TIME},
+    )
+    return path

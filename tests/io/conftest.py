@@ -1,0 +1,48 @@
+"""What the tests of files share."""
+
+import contextlib
+import os
+import resource
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def movie_frames():
+    """(7, 40, 56) uint16 frames that all differ."""
+    return np.random.default_rng(1).integers(1, 4000, (7, 40, 56), dtype=np.uint16)
+
+
+@pytest.fixture
+def unprivileged():
+    """Context manager in which file permissions bind, also for root."""
+
+    @contextlib.contextmanager
+    def as_nobody():
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+    return as_nobody
+
+
+@pytest.fixture
+def file_size_limit():
+    """Context manager in which the kernel refuses to let any file grow beyond a size [bytes]."""
+
+    @contextlib.contextmanager
+    def limit(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

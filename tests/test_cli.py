@@ -1,0 +1,208 @@
+"""The command line as scripts use it: what it writes, its exit codes, its sentences."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from napari_tcsdl import cli
+from napari_tcsdl.io import open_movie
+
+FRAMES, RATIO = 9, 4
+
+
+def run(*arguments, code=0):
+    """Run the command line in this process; returns (stdout, stderr)."""
+    out = CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    assert out.exit_code == code, (out.stdout, out.stderr, out.exception)
+    return out.stdout, out.stderr
+
+
+def fails(monkeypatch, capsys, *arguments, code=2):
+    """Run main() and return the one sentence on standard error."""
+    monkeypatch.setattr(sys, "argv", ["napari-tcsdl", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_info:
+        cli.main()
+    assert exit_info.value.code == code
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1, captured.err
+    assert "Traceback" not in captured.err
+    return lines[0]
+
+
+@pytest.fixture
+def compressed_path(movie_path, tmp_path):
+    path = tmp_path / "out.tcs.zarr"
+    run("compress", movie_path, "--ratio", RATIO, "--mask-tile", 16, "-o", path)
+    return path
+
+
+def test_compress_states_real_bytes(movie_path, tmp_path):
+    path = tmp_path / "out.tcs.zarr"
+    out, _ = run("compress", movie_path, "--ratio", RATIO, "--mask-tile", 16, "-o", path)
+    on_disk = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    assert f"storage ratio {FRAMES * 48 * 40 / on_disk:.2f}" in out
+
+
+def test_reconstruct_keeps_frames_units_and_calibration(compressed_path, tmp_path, movie):
+    path = tmp_path / "rec.tif"
+    run("reconstruct", compressed_path, "--device", "cpu", "-o", path)
+    back = open_movie(path)
+    assert back.shape == movie.shape
+    assert back.dtype == np.float32
+    assert back.pixel_size == pytest.approx(movie.pixel_size)
+    assert back.frame_time == pytest.approx(movie.frame_time)
+    assert back.read(0, FRAMES).mean() == pytest.approx(movie.read(0, FRAMES).mean(), rel=0.02)
+    with tifffile.TiffFile(path) as tif:
+        assert tif.is_imagej
+    assert json.loads(path.with_suffix(".json").read_text())["settings"]["decoder"] == "gap_tv"
+
+
+def test_compare_writes_table_summary_and_figure(movie_path, tmp_path):
+    out_dir = tmp_path / "cmp"
+    run("compare", movie_path, "--ratio", RATIO, "--mask-tile", 16, "--device", "cpu",
+        "--out", out_dir)  # fmt: skip
+    with open(out_dir / "scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["codec", "frame", "psnr", "ssim", "bytes"]
+    assert {int(row["frame"]) for row in rows} == set(range(FRAMES))
+    summary = json.loads((out_dir / "summary.json").read_text())
+    for name, fact in summary["codecs"].items():
+        own = [row for row in rows if row["codec"] == name]
+        assert fact["bytes"] == sum(int(row["bytes"]) for row in own)
+        assert fact["psnr"] == pytest.approx(
+            np.mean([float(row["psnr"]) for row in own]), abs=1e-3
+        )
+    assert summary["settings"]["compression_ratio"] == RATIO
+    assert (out_dir / "comparison.png").stat().st_size > 10_000
+    assert (out_dir / "lattice.tcs.zarr").is_dir()
+
+
+def test_compare_against_truth(movie_path, tmp_path, truth_frames):
+    truth = tmp_path / "truth.tif"
+    tifffile.imwrite(truth, truth_frames.astype(np.float32), imagej=True)
+    out_dir = tmp_path / "cmp"
+    run("compare", movie_path, "--ratio", RATIO, "--mask-tile", 16, "--device", "cpu",
+        "--reference", truth, "--out", out_dir)  # fmt: skip
+    summary = json.loads((out_dir / "summary.json").read_text())
+    assert summary["reference"] == "truth: truth.tif"
+    assert summary["codecs"]["gap_tv"]["psnr"] > summary["codecs"]["raw"]["psnr"]
+
+
+def test_a_summary_is_a_preset_for_the_next_run(movie_path, tmp_path, compressed_path):
+    preset = tmp_path / "preset.json"
+    facts = json.loads(run("info", compressed_path, "--json")[0])
+    preset.write_text(json.dumps(facts["settings"]))
+    again = tmp_path / "again.tcs.zarr"
+    run("compress", movie_path, "--preset", preset, "-o", again)
+    assert json.loads(run("info", again, "--json")[0])["masks"] == facts["masks"]
+
+
+def test_info_of_a_movie_and_of_a_compressed_file(movie_path, compressed_path):
+    movie = json.loads(run("info", movie_path, "--json")[0])
+    assert (movie["frames"], movie["pixel_size_angstrom"]) == (FRAMES, pytest.approx(0.5))
+    facts = json.loads(run("info", compressed_path, "--json")[0])
+    assert facts["frames_valid"] == FRAMES
+    assert facts["compression_ratio"] == RATIO
+    assert "frames_valid" in run("info", compressed_path)[0]
+
+
+def test_validate_exits_0_or_1_with_one_violation_a_line(compressed_path):
+    assert "valid, 9 frames in 3 measurements" in run("validate", compressed_path)[0]
+    shard = max(compressed_path.rglob("0/c/*/*/*"), key=lambda p: p.parts)
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 3] ^= 1
+    shard.write_bytes(data)
+    out, _ = run("validate", compressed_path, code=1)
+    assert len(out.strip().splitlines()) == 1
+    assert "measurement 2" in out
+
+
+def test_outputs_are_not_overwritten_unless_asked(
+    monkeypatch, capsys, movie_path, compressed_path, tmp_path
+):
+    before = {p: p.read_bytes() for p in compressed_path.rglob("*") if p.is_file()}
+    again = ("compress", movie_path, "--ratio", 3, "--mask-tile", 16, "-o", compressed_path)
+    assert "exists" in fails(monkeypatch, capsys, *again)
+    assert before == {p: p.read_bytes() for p in compressed_path.rglob("*") if p.is_file()}
+    run(*again, "--overwrite")
+    assert json.loads(run("info", compressed_path, "--json")[0])["compression_ratio"] == 3
+    rec = tmp_path / "rec.tif"
+    rec.write_bytes(b"precious")
+    assert "exists" in fails(monkeypatch, capsys, "reconstruct", compressed_path, "-o", rec)
+    assert rec.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("ratio", ["0", "1", "10", "ten"])
+def test_a_bad_ratio_is_one_sentence(monkeypatch, capsys, movie_path, tmp_path, ratio):
+    out = tmp_path / "o.tcs.zarr"
+    sentence = fails(
+        monkeypatch, capsys, "compress", movie_path, "--ratio", ratio, "-o", out
+    )
+    assert "got compression ratio B = " in sentence
+    assert not out.exists()
+
+
+def test_a_missing_movie_is_one_sentence(monkeypatch, capsys, tmp_path):
+    sentence = fails(
+        monkeypatch, capsys, "compress", tmp_path / "no.tif", "--ratio", 4, "-o", tmp_path / "o"
+    )
+    assert "no.tif" in sentence
+
+
+def test_no_cuda_where_cuda_was_asked_for(monkeypatch, capsys, compressed_path, tmp_path):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    out = tmp_path / "rec.tif"
+    sentence = fails(
+        monkeypatch, capsys, "reconstruct", compressed_path, "--device", "cuda", "-o", out
+    )
+    assert "got device 'cuda', expected one that torch can use here" in sentence
+    assert not out.exists()
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch, capsys, movie_path, tmp_path):
+    import errno
+
+    from napari_tcsdl import report
+
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device", "scores.csv")
+
+    monkeypatch.setattr(report, "write_text", full)
+    sentence = fails(
+        monkeypatch, capsys, "compare", movie_path, "--ratio", RATIO, "--mask-tile", 16,
+        "--device", "cpu", "--out", tmp_path / "cmp",
+    )  # fmt: skip
+    assert "No space left on device" in sentence
+
+
+def test_an_unknown_preset_key_is_one_sentence(monkeypatch, capsys, movie_path, tmp_path):
+    preset = tmp_path / "preset.json"
+    preset.write_text('{"ratio": 4}')
+    sentence = fails(
+        monkeypatch, capsys, "compress", movie_path, "--preset", preset, "-o", tmp_path / "o.tcs.zarr"
+    )  # fmt: skip
+    assert "got unknown setting ratio" in sentence
+
+
+def test_demo_without_a_display_writes_everything(tmp_path):
+    out_dir = tmp_path / "demo"
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-m", "napari_tcsdl", "demo", "--out", str(out_dir)],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "Running without a window" in result.stdout
+    summary = json.loads((out_dir / "summary.json").read_text())
+    assert summary["codecs"]["gap_tv"]["psnr"] > summary["codecs"]["jpeg_same_bytes"]["psnr"]
+    assert (out_dir / "comparison.png").exists()
+    run("validate", next(out_dir.glob("*.tcs.zarr")))

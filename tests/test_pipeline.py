@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from napari_tcsdl._validation import Cancelled, InputError
+from napari_tcsdl.io import open_compressed
+from napari_tcsdl.movie import Movie
+from napari_tcsdl.pipeline import compress, decode_block, reconstruct
+from napari_tcsdl.settings import Settings
+
+SETTINGS = Settings(compression_ratio=4, mask_tile=16, device="cpu", seed=5)
+
+
+@pytest.fixture
+def compressed(movie, tmp_path):
+    return compress(movie, tmp_path / "m.tcs.zarr", SETTINGS)
+
+
+def test_stored_measurements_are_the_masked_sums(compressed, frames):
+    for index in range(compressed.n_measurements):
+        measurement = compressed.measurement(index)
+        block = frames[measurement.first_frame :][: measurement.n_frames].astype(int)
+        masks = compressed.masks_of(index).unpack(frames.shape[1:])
+        np.testing.assert_array_equal(measurement.values, (masks[: len(block)] * block).sum(0))
+
+
+def test_the_file_carries_physics_and_settings(compressed, movie, frames):
+    header = compressed.header
+    assert (header.pixel_size, header.frame_time) == (movie.pixel_size, movie.frame_time)
+    assert header.value_range == pytest.approx((frames.min(), frames.max()), abs=10)
+    assert Settings.from_json(header.settings) == SETTINGS
+    assert compressed.frames_valid == len(frames)
+
+
+def test_a_last_frame_alone_keeps_every_pixel(compressed, frames):
+    last = compressed.measurement(compressed.n_measurements - 1)
+    assert last.n_frames == 1
+    np.testing.assert_array_equal(last.values, frames[-1])
+
+
+def test_reconstruction_has_every_frame_in_detector_units(compressed, truth_frames):
+    blocks = list(reconstruct(compressed, SETTINGS))
+    assert [block.first_frame for block in blocks] == [0, 4, 8]
+    frames = np.concatenate([block.frames for block in blocks])
+    assert frames.shape == truth_frames.shape
+    assert frames.dtype == np.float32
+    assert abs(frames.mean() - truth_frames.mean()) < 0.02 * truth_frames.mean()
+    still = truth_frames.mean()
+    assert np.mean((frames - truth_frames) ** 2) < 0.25 * np.mean((still - truth_frames) ** 2)
+
+
+def test_an_unknown_decoder_lists_those_there_are(compressed):
+    with pytest.raises(InputError, match="got decoder 'magic', expected one of gap_tv"):
+        decode_block(compressed, 0, Settings(decoder="magic"))
+
+
+def test_b_larger_than_the_movie_writes_nothing(movie, tmp_path):
+    path = tmp_path / "m.tcs.zarr"
+    with pytest.raises(InputError, match="B = 10 for a movie of 9 frames, expected B ≤ 9"):
+        compress(movie, path, Settings(compression_ratio=10))
+    assert not path.exists()
+
+
+def test_frames_before_a_bad_one_are_kept(frames, tmp_path):
+    bad = frames.astype(np.float32)
+    path = tmp_path / "m.tcs.zarr"
+
+    class TurnsBad:
+        """NaN appears only when the encoder, not the statistics, reads frame 5."""
+
+        shape, dtype, reads = bad.shape, bad.dtype, 0
+
+        def __getitem__(self, key):
+            self.reads += 1
+            block = bad[key].copy()
+            if self.reads > 2 and key.start <= 5 < key.stop:
+                block[5 - key.start, 0, 0] = np.nan
+            return block
+
+    with pytest.raises(InputError, match="frame 5 holds NaN"):
+        compress(Movie(TurnsBad()), path, SETTINGS)
+    kept = open_compressed(path)
+    assert kept.frames_valid == 4
+    np.testing.assert_array_equal(
+        kept.measurement(0).values,
+        (kept.masks_of(0).unpack(bad.shape[1:]) * bad[:4]).sum(0),
+    )
+
+
+def test_cancel_keeps_what_is_written(movie, tmp_path):
+    path = tmp_path / "m.tcs.zarr"
+
+    def cancel_at_half(fraction):
+        if fraction > 0.5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        compress(movie, path, SETTINGS, progress=cancel_at_half)
+    assert open_compressed(path).frames_valid == 8
+
+
+def test_progress_of_reconstruction_rises_to_one(compressed):
+    seen = []
+    for _ in reconstruct(compressed, SETTINGS, progress=seen.append):
+        pass
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert len(seen) > 2 * compressed.n_measurements
