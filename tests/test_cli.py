@@ -76,9 +76,7 @@ def test_compare_writes_table_summary_and_figure(movie_path, tmp_path):
     for name, fact in summary["codecs"].items():
         own = [row for row in rows if row["codec"] == name]
         assert fact["bytes"] == sum(int(row["bytes"]) for row in own)
-        assert fact["psnr"] == pytest.approx(
-            np.mean([float(row["psnr"]) for row in own]), abs=1e-3
-        )
+        assert fact["psnr"] == pytest.approx(np.mean([float(row["psnr"]) for row in own]), abs=1e-3)
     assert summary["settings"]["compression_ratio"] == RATIO
     assert (out_dir / "comparison.png").stat().st_size > 10_000
     assert (out_dir / "lattice.tcs.zarr").is_dir()
@@ -142,9 +140,7 @@ def test_outputs_are_not_overwritten_unless_asked(
 @pytest.mark.parametrize("ratio", ["0", "1", "10", "ten"])
 def test_a_bad_ratio_is_one_sentence(monkeypatch, capsys, movie_path, tmp_path, ratio):
     out = tmp_path / "o.tcs.zarr"
-    sentence = fails(
-        monkeypatch, capsys, "compress", movie_path, "--ratio", ratio, "-o", out
-    )
+    sentence = fails(monkeypatch, capsys, "compress", movie_path, "--ratio", ratio, "-o", out)
     assert "got compression ratio B = " in sentence
     assert not out.exists()
 
@@ -188,7 +184,8 @@ def test_an_unknown_preset_key_is_one_sentence(monkeypatch, capsys, movie_path, 
     preset = tmp_path / "preset.json"
     preset.write_text('{"ratio": 4}')
     sentence = fails(
-        monkeypatch, capsys, "compress", movie_path, "--preset", preset, "-o", tmp_path / "o.tcs.zarr"
+        monkeypatch, capsys, "compress", movie_path, "--preset", preset,
+        "-o", tmp_path / "o.tcs.zarr",
     )  # fmt: skip
     assert "got unknown setting ratio" in sentence
 
@@ -206,3 +203,19 @@ def test_demo_without_a_display_writes_everything(tmp_path):
     assert summary["codecs"]["gap_tv"]["psnr"] > summary["codecs"]["jpeg_same_bytes"]["psnr"]
     assert (out_dir / "comparison.png").exists()
     run("validate", next(out_dir.glob("*.tcs.zarr")))
+
+
+def test_calibration_can_be_given(movie_path, tmp_path):
+    path = tmp_path / "o.tcs.zarr"
+    run("compress", movie_path, "--ratio", RATIO, "--mask-tile", 16, "-o", path,
+        "--pixel-size", 1.5, "--frame-time", 0.01)  # fmt: skip
+    facts = json.loads(run("info", path, "--json")[0])
+    assert (facts["pixel_size_angstrom"], facts["frame_time_s"]) == (1.5, 0.01)
+
+
+def test_an_impossible_calibration_is_one_sentence(monkeypatch, capsys, movie_path, tmp_path):
+    sentence = fails(
+        monkeypatch, capsys, "compress", movie_path, "--ratio", RATIO, "--pixel-size", 0,
+        "-o", tmp_path / "o.tcs.zarr",
+    )  # fmt: skip
+    assert "got pixel size = 0, expected a finite number above 0" in sentence

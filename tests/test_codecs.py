@@ -7,8 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.codecs import binned_sum, binning, encode_chunk, jpeg
-from napari_tcsdl.io._layout import ArrayEncoder
+from napari_tcsdl.codecs import binned_sum, binning, jpeg
+from napari_tcsdl.encoder import Measurement
+from napari_tcsdl.io import CompressedWriter, Header
+from napari_tcsdl.masks import Masks
 
 
 def noisy_frames(seed=0, shape=(3, 40, 56), dtype=np.uint8):
@@ -155,16 +157,20 @@ def test_sums_never_overflow(dtype, n_frames, expected):
     ("dtype", "shape"),
     [(np.uint8, (5, 300, 260)), (np.uint16, (4, 90, 70)), (np.float32, (3, 256, 20))],
 )
-def test_binning_bytes_are_those_of_a_measurement_on_disk(dtype, shape):
+def test_binning_bytes_are_those_of_a_measurement_on_disk(tmp_path, dtype, shape):
     frames = noisy_frames(shape=shape, dtype=dtype)
-    summed = binned_sum(frames)
-    as_stored = ArrayEncoder((1, *shape[1:]), summed.dtype, ("t", "y", "x")).shard(summed[None])
-    assert binning(frames).budget == len(as_stored)
+    measurement = Measurement(binned_sum(frames), first_frame=0, n_frames=len(frames))
+    header = Header(shape, str(np.dtype(dtype)), (0, 1))
+    masks = Masks.create(len(frames), tile=(16, 16))
+    with CompressedWriter(tmp_path / "sum.tcs.zarr", masks, header) as writer:
+        assert binning(frames).budget == writer.append(measurement)
 
 
-def test_stored_chunk_decodes_to_the_exact_sum():
-    chunk = binned_sum(noisy_frames(shape=(9, 256, 256), dtype=np.uint16))
-    stored = encode_chunk(chunk)
-    assert len(stored) < chunk.nbytes
-    decoded = np.frombuffer(imagecodecs.blosc_decode(stored), chunk.dtype).reshape(chunk.shape)
-    np.testing.assert_array_equal(decoded, chunk)
+def test_dark_8_bit_frames_are_stretched_so_that_jpeg_is_not_handicapped():
+    frames = np.random.default_rng(5).poisson(2, (2, 64, 64)).astype(np.uint8)
+    budget = frames.nbytes // 4
+    as_is, stretched = jpeg(frames, budget, (0, 255)), jpeg(frames, budget, (0, 12))
+    assert "8-bit pixels as they are" in as_is.settings
+    assert "0 … 12 mapped linearly" in stretched.settings
+    errors = [np.mean((r.decoded - frames) ** 2) for r in (as_is, stretched)]
+    assert errors[1] < errors[0]

@@ -1,21 +1,11 @@
 """The denoised reference is closer to the truth than the raw frames, unbiased, reproducible."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.denoise import DENOISED_REFERENCE, denoise_reference
-
-
-@dataclass(frozen=True)
-class Linear:
-    gain: float
-    offset_variance: float
-
-    def variance(self, x):
-        return self.gain * x + self.offset_variance
+from napari_tcsdl.noise import NoiseModel
 
 
 def lattice(dose, shape=(48, 61)):
@@ -38,7 +28,7 @@ def test_noise_falls_and_the_mean_stays(dose, gain, pedestal, read):
     electrons = lattice(dose)
     truth = gain * electrons + pedestal
     frames = detected(electrons, gain=gain, pedestal=pedestal, read=read)
-    result = denoise_reference(frames, Linear(gain, read**2 - gain * pedestal))
+    result = denoise_reference(frames, NoiseModel(gain, read**2 - gain * pedestal))
     assert result.dtype == np.float32
     assert result.shape == frames.shape
     assert ((result - truth) ** 2).mean() < 0.35 * ((frames - truth) ** 2).mean()
@@ -48,7 +38,7 @@ def test_noise_falls_and_the_mean_stays(dose, gain, pedestal, read):
 def test_inverse_is_unbiased_at_low_dose():
     """The algebraic inverse reads 0.25 electrons too low; the exact one does not."""
     frames = detected(np.full((64, 64), 1.0))
-    assert denoise_reference(frames, Linear(1.0, 0.0)).mean() == pytest.approx(
+    assert denoise_reference(frames, NoiseModel(1.0, 0.0)).mean() == pytest.approx(
         frames.mean(), abs=0.05
     )
 
@@ -68,13 +58,13 @@ def test_constant_variance_is_the_limit_of_a_vanishing_gain():
     gaussian = denoise_reference(frames, 5.0)
     for gain in (1e-7, 0.0, -1e-7):
         np.testing.assert_allclose(
-            denoise_reference(frames, Linear(gain, 25.0)), gaussian, rtol=1e-4
+            denoise_reference(frames, NoiseModel(gain, 25.0)), gaussian, rtol=1e-4
         )
 
 
 def test_same_input_same_result():
     frames = detected(lattice(8))
-    model = Linear(1.0, 0.0)
+    model = NoiseModel(1.0, 0.0)
     np.testing.assert_array_equal(
         denoise_reference(frames, model), denoise_reference(frames, model)
     )
@@ -83,7 +73,7 @@ def test_same_input_same_result():
 def test_frames_without_noise_and_tiny_frames_pass():
     frames = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
     np.testing.assert_array_equal(denoise_reference(frames, 0.0), frames)
-    assert np.isfinite(denoise_reference(frames, Linear(1.0, 0.0))).all()
+    assert np.isfinite(denoise_reference(frames, NoiseModel(1.0, 0.0))).all()
 
 
 def test_the_method_is_named():

@@ -125,8 +125,10 @@ def test_frames_share_the_grey_scale_of_the_reference():
     assert shown_in(figure, "raw")[0].images[0].get_clim() == (1.0, 9.0)
 
 
-@pytest.mark.parametrize(("pixel_size", "expected"), [(0.4, 1 / (0.04 * 6)), (None, 1 / 6)])
-def test_bragg_spot_stands_at_its_frequency(pixel_size, expected):
+@pytest.mark.parametrize(("pixel_size", "unit"), [(0.4, "1/nm"), (None, "1/px"), (500, "1/µm")])
+def test_bragg_spot_stands_at_its_frequency(pixel_size, unit):
+    pixel = {"1/nm": 0.04, "1/px": 1, "1/µm": 0.05}[unit]
+    expected = 1 / (6 * pixel)
     figure = comparison_figure(make((96, 120), pixel_size=pixel_size))
     axes = shown_in(figure, "raw")[2]
     image = axes.images[0]
@@ -138,8 +140,7 @@ def test_bragg_spot_stands_at_its_frequency(pixel_size, expected):
     y = top + (row + 0.5) / power.shape[0] * (bottom - top)
     assert x == pytest.approx(expected, rel=0.01)
     assert y == pytest.approx(0, abs=0.01 * expected)
-    unit = "1/px" if pixel_size is None else "1/nm"
-    assert any(unit in text.get_text() for text in figure.texts)
+    assert any(f"[{unit}]" in text.get_text() for text in figure.texts)
 
 
 @pytest.mark.parametrize(

@@ -105,3 +105,10 @@ def test_progress_of_reconstruction_rises_to_one(compressed):
     assert seen == sorted(seen)
     assert seen[-1] == 1
     assert len(seen) > 2 * compressed.n_measurements
+
+
+def test_a_short_last_block_has_the_pixel_type_of_the_file(frames, tmp_path):
+    movie = Movie(frames.astype(np.uint16) * 200)
+    compressed = compress(movie, tmp_path / "m.tcs.zarr", SETTINGS)
+    kinds = {compressed.measurement(k).values.dtype for k in range(compressed.n_measurements)}
+    assert kinds == {np.dtype(np.uint32)}

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 GROUND, TEXT, MUTED, LINE, MARK = "#15181d", "#e6e9ee", "#98a1af", "#343a45", "#ffd166"
 DPI = 150
-LEFT, RIGHT, GAP = 0.85, 0.3, 0.12
+LEFT, RIGHT, GAP = 0.95, 0.3, 0.12
 """[in] Margins, and between panels."""
 HEAD = 0.85
 """[in] From the top to the names of the panels."""
@@ -98,7 +98,7 @@ class Layout:
         """Write the name of a row along its left margin."""
         middle = self.tops[row] + self.heights[row] / 2
         how: dict[str, Any] = {"rotation": 90, "va": "center", "ha": "left", "color": MUTED}
-        self.text(figure, (0.2, middle), name, 11.5, **how)
+        self.text(figure, (0.14, middle), name, 11.5, **how)
 
 
 def scale_bar(axes: Axes, shape: tuple[int, int], pixel_size: float | None) -> None:

@@ -7,6 +7,7 @@ and exit code 2; ``validate`` exits with 1 if it finds a violation.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from rich.text import Text
 
 from . import __version__
 from ._validation import InputError, TcsdlError, check_compression_ratio
+from .movie import Movie
 from .settings import Settings
 
 app = typer.Typer(
@@ -73,7 +75,7 @@ def human_bytes(count: float) -> str:
 
 
 def settings_from(preset: Path | Settings | None, **given: Any) -> Settings:
-    """Settings of a preset, with what was given on the command line put over them."""
+    """Take settings of a preset, with what was given on the command line put over them."""
     base = preset if isinstance(preset, Settings) else Settings()
     if isinstance(preset, Path):
         try:
@@ -86,6 +88,25 @@ def settings_from(preset: Path | Settings | None, **given: Any) -> Settings:
     if given.get("compression_ratio") is not None:
         given["compression_ratio"] = check_compression_ratio(given["compression_ratio"])
     return replace(base, **{key: value for key, value in given.items() if value is not None})
+
+
+def open_calibrated(path: Path, pixel_size: float | None, frame_time: float | None) -> Movie:
+    """Open a movie; calibration that was given wins over the file's."""
+    from .io import open_movie
+
+    given = {"pixel size": pixel_size, "frame time": frame_time}
+    for what, value in given.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise InputError(
+                f"got {what} = {value:g}, expected a finite number above 0; leave it out if it is "
+                "unknown"
+            )
+    movie = open_movie(path)
+    return replace(
+        movie,
+        pixel_size=pixel_size or movie.pixel_size,
+        frame_time=frame_time or movie.frame_time,
+    )
 
 
 Ratio = Annotated[
@@ -108,6 +129,12 @@ DecodeTile = Annotated[
 Preset = Annotated[
     Path | None, typer.Option(help="JSON file of settings; options given here win over it.")
 ]
+PixelSize = Annotated[
+    float | None, typer.Option(help="Pixel size [Å/px], where the file lacks it or is wrong.")
+]
+FrameTime = Annotated[
+    float | None, typer.Option(help="Frame time [s], where the file lacks it or is wrong.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 
 
@@ -123,12 +150,13 @@ def compress(
     exposures: Exposures = None,
     seed: Seed = None,
     mask_tile: Tile = None,
+    pixel_size: PixelSize = None,
+    frame_time: FrameTime = None,
     preset: Preset = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Compress a movie into a .tcs.zarr file."""
     from . import pipeline
-    from .io import open_movie
 
     settings = settings_from(
         preset,
@@ -138,7 +166,7 @@ def compress(
         seed=seed,
         mask_tile=mask_tile,
     )
-    opened = open_movie(movie)
+    opened = open_calibrated(movie, pixel_size, frame_time)
     with frame_progress("compress", opened.shape[0]) as progress:
         compressed = pipeline.compress(
             opened, out, settings, overwrite=overwrite, progress=progress
@@ -189,6 +217,8 @@ def compare(
     decoder: Decoder = None,
     device: Device = None,
     tile: DecodeTile = None,
+    pixel_size: PixelSize = None,
+    frame_time: FrameTime = None,
     preset: Preset = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -210,10 +240,13 @@ def compare(
         device=device,
         decode_tile=tile,
     )
-    run_comparison(open_movie(movie), truth, out, settings, overwrite)
+    opened = open_calibrated(movie, pixel_size, frame_time)
+    run_comparison(opened, truth, out, settings, overwrite)
 
 
-def run_comparison(movie: Any, truth: Any, out: Path, settings: Settings, overwrite: bool) -> None:
+def run_comparison(
+    movie: Movie, truth: Movie | None, out: Path, settings: Settings, overwrite: bool
+) -> None:
     """Compare, show progress, print the table of means."""
     from .report import format_summary, write_comparison
 
@@ -279,7 +312,6 @@ def demo(
 ) -> None:
     """Compress, reconstruct and compare the sample movie: in napari if there is a display."""
     from .io import open_movie
-    from .movie import Movie
     from .simulate import sample_movie_path, sample_truth
 
     sample = sample_movie_path()
@@ -333,6 +365,8 @@ def _options(
 
 def main() -> None:
     """Run the command line; every failure is one sentence on standard error."""
+    # Damaged files make tifffile log lines of its own; our one sentence says what matters.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         app()
     except TcsdlError as error:
@@ -356,4 +390,3 @@ def main() -> None:
 def _fail(sentence: str, code: int) -> None:
     print(f"Error: {' '.join(sentence.split())}", file=sys.stderr)
     raise SystemExit(code)
-

@@ -18,18 +18,10 @@ from numpy.typing import NDArray
 
 from ._validation import InputError
 from .encoder import measurement_dtype
+from .io import stored_size
 
 _JPEG_LONGEST_SIDE = 65500
 """[px] Limit of libjpeg."""
-
-_CHUNK = 256
-"""[px] Side of the chunks of a compressed file, so that binning is stored as a measurement is."""
-
-_CHUNK_OVERHEAD = 20
-"""Bytes a chunk costs in a zarr shard beside its pixels: crc32c (4), offset and length (16)."""
-
-_SHARD_OVERHEAD = 4
-"""Bytes a shard costs beside its chunks: the crc32c of its index."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +65,8 @@ def jpeg(frames: NDArray[Any], budget: int, value_range: tuple[float, float]) ->
     budget
         Bytes for all n frames together, file headers counted.
     value_range
-        (low, high) in detector units, mapped to 0 … 255 for frames that are not 8-bit. One
-        range per movie, not per block.
+        (low, high) in detector units, mapped to 0 … 255 for frames that are not 8-bit, or use
+        less than half of their 8 bits. One range per movie, not per block.
 
     Returns
     -------
@@ -137,14 +129,14 @@ def binning(frames: NDArray[Any]) -> CodecResult:
     """
     _check_block(frames)
     summed = binned_sum(frames)
-    total = _stored_bytes(summed)
+    total = stored_size(summed)
     n_frames = len(frames)
     mean = (summed / np.float64(n_frames)).astype(np.float32)
     share, extra = divmod(total, n_frames)
     return CodecResult(
         name="binning",
-        settings=f"sum of {n_frames} frames as {summed.dtype}, blosc zstd level 5 with bitshuffle "
-        f"and crc32c in {_CHUNK} × {_CHUNK} chunks, as a measurement is stored",
+        settings=f"sum of {n_frames} frames as {summed.dtype}, stored losslessly as a "
+        "measurement is",
         decoded=np.repeat(mean[np.newaxis], n_frames, axis=0),
         frame_bytes=tuple(share + (index < extra) for index in range(n_frames)),
         budget=total,
@@ -171,18 +163,24 @@ def _check_block(frames: NDArray[Any]) -> None:
 def _to_8_bit(
     frames: NDArray[Any], value_range: tuple[float, float]
 ) -> tuple[NDArray[np.uint8], Callable[[NDArray[np.uint8]], NDArray[np.float32]], str]:
-    """Return the frames as 8 bits, the way back to detector units, and both in words."""
-    if frames.dtype == np.uint8:
-        return frames, lambda grey: grey.astype(np.float32), "8-bit pixels as they are"
+    """Return the frames as 8 bits, the way back to detector units, and both in words.
+
+    JPEG's quantisation is made for pictures that fill its 8 bits. 8-bit frames that use less than
+    half of them (counts at low dose) are stretched too: else JPEG would be up to 1 dB worse than
+    it has to be.
+    """
     low, high = float(value_range[0]), float(value_range[1])
+    levels_of_jpeg = np.iinfo(np.uint8).max
+    if frames.dtype == np.uint8 and not 0 < high - low < levels_of_jpeg / 2:
+        return frames, lambda grey: grey.astype(np.float32), "8-bit pixels as they are"
     if not (math.isfinite(low) and math.isfinite(high) and high > low):
         raise InputError(
             f"got value range {low:g} … {high:g} for 8-bit JPEG, expected finite low < high; use "
             "the value range of the movie"
         )
-    step = (high - low) / np.iinfo(np.uint8).max
+    step = (high - low) / levels_of_jpeg
     levels = np.rint((frames.astype(np.float64) - low) / step)
-    grey = np.clip(levels, 0, np.iinfo(np.uint8).max).astype(np.uint8)
+    grey = np.clip(levels, 0, levels_of_jpeg).astype(np.uint8)
     return (
         grey,
         lambda decoded: (low + decoded * step).astype(np.float32),
@@ -215,31 +213,3 @@ def _largest_quality(total: Callable[[int], int], budget: int) -> int:
         elif size > budget + budget // 50 + 64:
             break
     return fits
-
-
-def _stored_bytes(plane: NDArray[Any]) -> int:
-    """Return the bytes of (H, W) as one zarr shard; edge chunks are padded with zeros, as there."""
-    height, width = plane.shape
-    rows, cols = min(_CHUNK, height), min(_CHUNK, width)
-    total = _SHARD_OVERHEAD
-    for top in range(0, height, rows):
-        for left in range(0, width, cols):
-            part = plane[top : top + rows, left : left + cols]
-            chunk = np.zeros((rows, cols), plane.dtype)
-            chunk[: part.shape[0], : part.shape[1]] = part
-            total += len(encode_chunk(chunk)) + _CHUNK_OVERHEAD
-    return total
-
-
-def encode_chunk(chunk: NDArray[Any]) -> bytes:
-    """Compress one chunk losslessly with the settings of a compressed file."""
-    return bytes(
-        imagecodecs.blosc_encode(
-            chunk,  # type: ignore[arg-type]  # as bytes it would lose its pixel width
-            level=5,
-            compressor="zstd",
-            shuffle="bitshuffle",
-            typesize=chunk.dtype.itemsize,
-            numthreads=1,
-        )
-    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from .pipeline import (
     part_of,
 )
 from .settings import Settings
+
 
 @dataclass(frozen=True)
 class FrameScores:
@@ -116,7 +118,7 @@ class Reference:
     truth: Movie | None = None
 
     def frames(self, raw: NDArray[Any], first_frame: int) -> NDArray[np.float32]:
-        """Reference frames (n, H, W) for raw frames that begin at ``first_frame``."""
+        """Return reference frames (n, H, W) for raw frames that begin at ``first_frame``."""
         if self.truth is not None:
             return self.truth.read(first_frame, first_frame + len(raw)).astype(np.float32)
         if self.kind == "raw":
@@ -194,9 +196,7 @@ class Comparison:
                     writer.close()
                     compressed = open_compressed(self.path)
                     real_bytes = compressed.bytes_on_disk()["total"] - spent
-                decoded = decode_block(
-                    compressed, index, settings, part_of(progress, index, count)
-                )
+                decoded = decode_block(compressed, index, settings, part_of(progress, index, count))
                 yield self._score(index, measurement, block_masks, decoded, real_bytes)
                 spent += real_bytes
                 progress((index + 1) / count)
@@ -288,7 +288,7 @@ def compare(
 def _shares(total: int, n_frames: int) -> tuple[int, ...]:
     """Split ``total`` bytes over frames so that the shares sum to it exactly."""
     edges = [total * k // n_frames for k in range(n_frames + 1)]
-    return tuple(b - a for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(b - a for a, b in pairwise(edges))
 
 
 def _normalise(values: NDArray[Any], masks: Masks) -> NDArray[np.float32]:

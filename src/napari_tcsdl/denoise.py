@@ -7,13 +7,14 @@ taken back by the exact unbiased inverse: the algebraic one is biased at low dos
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import denoise_nl_means
 
 from ._validation import InputError
+from .noise import NoiseModel
 
 DENOISED_REFERENCE = (
     "non-local means (scikit-image, 7 × 7 patches, search ± 9 px, h = 0.6 σ) of each frame on "
@@ -25,15 +26,8 @@ _SMALLEST_STABILISED = 2 * np.sqrt(3 / 8)
 """Anscombe transform of zero electrons; below it the inverse is zero electrons."""
 
 
-class NoiseLike(Protocol):
-    """Anything that gives the noise variance of a pixel [detector units²], linear in its value."""
-
-    def variance(self, x: Any) -> Any:
-        """Variance of the noise at detector value ``x``."""
-
-
 def denoise_reference(
-    frames: NDArray[Any], noise: NoiseLike | float | NDArray[Any]
+    frames: NDArray[Any], noise: NoiseModel | float | NDArray[Any]
 ) -> NDArray[np.float32]:
     """Denoise each frame on its own, with no random step: same input, same result.
 
@@ -42,7 +36,7 @@ def denoise_reference(
     frames
         (n, H, W), in detector units.
     noise
-        A noise model whose ``variance(x)`` is linear in the detector value x, or the standard
+        The noise model of the detector, or the standard
         deviation σ of signal-independent noise, in detector units: one number, or (n,) for one
         per frame.
 
@@ -66,10 +60,8 @@ def denoise_reference(
             f"got an array of shape {frames.shape} to denoise, expected frames (n, H, W); give at "
             "least one frame"
         )
-    if hasattr(noise, "variance"):
-        offset = float(noise.variance(0.0))
-        gain = float(noise.variance(1.0)) - offset
-        return np.stack([_denoise_poisson(frame, gain, offset) for frame in frames])
+    if isinstance(noise, NoiseModel):
+        return np.stack([_denoise_poisson(frame, noise) for frame in frames])
     sigmas = _checked_sigmas(noise, len(frames))
     return np.stack([_denoise_gaussian(f, s) for f, s in zip(frames, sigmas, strict=True)])
 
@@ -84,18 +76,16 @@ def _checked_sigmas(noise: float | NDArray[Any], n_frames: int) -> NDArray[np.fl
     return np.broadcast_to(sigmas, (n_frames,))
 
 
-def _denoise_poisson(
-    frame: NDArray[Any], gain: float, offset_variance: float
-) -> NDArray[np.float32]:
+def _denoise_poisson(frame: NDArray[Any], noise: NoiseModel) -> NDArray[np.float32]:
     """Denoise where the variance is gain · x + offset_variance: Poisson and read noise.
 
     With pedestal m and read noise s, offset_variance = s² − gain · m; neither is needed alone.
     """
     pixels = frame.astype(np.float64)
+    gain, offset_variance = noise.gain, noise.offset_variance
     if gain <= 0:
         # A fitted slope below zero means noise that does not depend on the signal.
-        variance = gain * float(pixels.mean()) + offset_variance
-        return _denoise_gaussian(frame, np.sqrt(max(variance, 0.0)))
+        return _denoise_gaussian(frame, np.sqrt(noise.variance(float(pixels.mean()))))
     shifted = gain * pixels + 0.375 * gain**2 + offset_variance
     stabilised = _non_local_means(2 / gain * np.sqrt(np.maximum(shifted, 0)))
     d = np.maximum(stabilised, _SMALLEST_STABILISED)

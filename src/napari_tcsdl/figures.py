@@ -1,7 +1,7 @@
 """One picture of a comparison: frames, details, power spectra, and PSNR and SSIM over time.
 
-Drawn on matplotlib's own ``Figure`` and Agg canvas, so that it needs no display, no pyplot and
-changes no global state. Every panel of a row has one grey scale: what differs is the codec.
+Drawn on matplotlib's ``Figure`` and Agg canvas: no display, no pyplot, no global state. The panels
+of a row share one grey scale: what differs is the codec.
 """
 
 from __future__ import annotations
@@ -180,14 +180,14 @@ def _draw_images(figure: Figure, layout: Layout, data: FigureData) -> None:
     scale_bar(whole[0], (height, width), data.pixel_size)
     scale_bar(details[0], (size[1], size[0]), data.pixel_size)
     layout.row_name(figure, "frame", "whole frame")
-    layout.row_name(figure, "detail", f"detail × {width / size[0]:.3g}")
+    layout.row_name(figure, "detail", f"detail × {width / size[0]:.2g}")
 
 
 def _draw_spectra(figure: Figure, layout: Layout, data: FigureData) -> None:
     """Draw the log power of every image on one scale: that of the first, the raw frame."""
-    per_nm = None if data.pixel_size is None else data.pixel_size / 10
-    nyquist = 0.5 if per_nm is None else 0.5 / per_nm
-    spectra = [power_spectrum(image, pixel_size=per_nm) for image in data.images.values()]
+    step, unit = _pixel_in(data.pixel_size)
+    nyquist = 0.5 / step
+    spectra = [power_spectrum(image, pixel_size=step) for image in data.images.values()]
     # The brightest pixel of each block survives, so that no Bragg spot is lost.
     powers = [_decimated(power, np.max) for power, _ in spectra]
     floor = max(float(np.median(powers[0])), float(np.finfo(np.float32).tiny))
@@ -207,7 +207,14 @@ def _draw_spectra(figure: Figure, layout: Layout, data: FigureData) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(5, symmetric=True, prune="both"))
         axes.yaxis.set_major_locator(MaxNLocator(5, symmetric=True, prune="both"))
         axes.tick_params(left=index == 0, labelleft=index == 0)
-    layout.row_name(figure, "fft", f"power spectrum [{'1/px' if per_nm is None else '1/nm'}]")
+    layout.row_name(figure, "fft", f"power spectrum [1/{unit}]")
+
+
+def _pixel_in(pixel_size: float | None) -> tuple[float, str]:
+    """Return the pixel size in the unit whose inverse gives short numbers on the axes."""
+    if pixel_size is None:
+        return 1.0, "px"
+    return (pixel_size / 10, "nm") if pixel_size < 50 else (pixel_size / 1e4, "µm")
 
 
 def _draw_curves(figure: Figure, layout: Layout, data: FigureData) -> None:

@@ -16,10 +16,14 @@ class FrameSource(Protocol):
     """Lazy frames: anything with shape (T, H, W), a dtype, and slicing along time."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """(T, H, W)."""
+        ...
 
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Pixel type as stored."""
+        ...
 
     def __getitem__(self, key: slice) -> Any: ...
 

@@ -38,10 +38,12 @@ class NoiseModel:
     gain: float
     offset_variance: float
 
-    def variance(self, x: Any) -> Any:  # noqa: ANN401 - a number, an array or a tensor
+    def variance(self, x: Any) -> Any:
         """Expected variance at value ``x`` [detector units²], never below 0."""
-        return (self.gain * x + self.offset_variance).clip(0) if hasattr(x, "clip") else max(
-            self.gain * x + self.offset_variance, 0.0
+        return (
+            (self.gain * x + self.offset_variance).clip(0)
+            if hasattr(x, "clip")
+            else max(self.gain * x + self.offset_variance, 0.0)
         )
 
     def to_json(self) -> dict[str, float]:
@@ -122,9 +124,7 @@ def _binned_variances(
     for index in range(len(edges) + 1):
         member = order == index
         if member.sum() >= min(_MIN_BIN, len(mean)):
-            rows.append(
-                (mean[member].mean(), _clipped_variance(difference[member]), member.sum())
-            )
+            rows.append((mean[member].mean(), _clipped_variance(difference[member]), member.sum()))
     if not rows:
         rows.append((mean.mean(), _clipped_variance(difference), len(mean)))
     table = np.asarray(rows, np.float64)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._validation import InputError, check_compression_ratio
-from .encoder import Encoder, Measurement
+from .encoder import Encoder, Measurement, measurement_dtype
 from .io import CompressedMovie, CompressedWriter, Header, open_compressed
 from .masks import Masks
 from .movie import Movie
@@ -91,9 +91,7 @@ def make_header(movie: Movie, settings: Settings, statistics: MovieStatistics) -
     )
 
 
-def encode_block(
-    movie: Movie, first_frame: int, masks: Masks
-) -> tuple[Measurement, Masks]:
+def encode_block(movie: Movie, first_frame: int, masks: Masks) -> tuple[Measurement, Masks]:
     """Encode the block that begins at ``first_frame``.
 
     A last block of fewer than B frames gets masks of its own length
@@ -107,7 +105,10 @@ def encode_block(
     for start in range(first_frame, stop, FRAMES_PER_READ):
         finished += encoder.add(movie.read(start, min(start + FRAMES_PER_READ, stop)))
     (measurement,) = finished
-    return replace(measurement, first_frame=first_frame), block_masks
+    # A short block could do with fewer bits, but one file has one pixel type.
+    dtype = measurement_dtype(movie.dtype, masks.compression_ratio)
+    values = measurement.values.astype(dtype, copy=False)
+    return replace(measurement, values=values, first_frame=first_frame), block_masks
 
 
 def compress(

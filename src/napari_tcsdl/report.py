@@ -159,7 +159,7 @@ def summarise(
 
 
 def format_summary(summary: dict[str, Any]) -> str:
-    """The table of means for a terminal, with what they were taken against."""
+    """Format the table of means for a terminal, with what they were taken against."""
     real = summary["bytes"]
     lines = [
         f"reference: {summary['reference']} (data range {summary['data_range']:.4g})",
@@ -188,7 +188,7 @@ def figure_data(
     summary: dict[str, Any],
     frame: int,
 ) -> FigureData:
-    """The frame shown in the figure, with the curves of every codec."""
+    """Collect the frame shown in the figure, with the curves of every codec."""
     offset = frame - block.first_frame
     decoder = comparison.settings.decoder
     labels = {
@@ -228,7 +228,7 @@ def figure_data(
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What a movie or a compressed file holds, as plain JSON types."""
+    """Say what a movie or a compressed file holds, as plain JSON types."""
     if not is_compressed(path):
         return movie_facts(open_movie(path))
     compressed = open_compressed(path)

@@ -1,5 +1,7 @@
 """The compressed file: what is acknowledged survives, and what is damaged is named."""
 
+import contextlib
+import hashlib
 import json
 import math
 import os
@@ -84,6 +86,12 @@ def shard(path, index):
     return path / "0" / "c" / str(index) / "0" / "0"
 
 
+def fail_after(writer, measurement):
+    with contextlib.suppress(RuntimeError), writer:
+        writer.append(measurement)
+        raise RuntimeError
+
+
 def assert_same(compressed, measurements):
     assert compressed.n_measurements == len(measurements)
     for k, y in enumerate(measurements):
@@ -99,7 +107,7 @@ def test_everything_comes_back(written, masks, measurements):
     compressed = open_compressed(written)
     assert_same(compressed, measurements)
     assert compressed.header.shape == SHAPE
-    assert compressed.header == replace(HEADER) or vars(compressed.header) == vars(HEADER)
+    assert vars(compressed.header) == vars(HEADER)
     assert compressed.masks.sha256 == masks.sha256
     assert compressed.tail_masks.sha256 == masks.shortened(2).sha256
     assert [compressed.masks_of(k).compression_ratio for k in range(4)] == [4, 4, 4, 2]
@@ -215,7 +223,7 @@ def test_stopped_between_any_two_writes(tmp_path, masks, measurements, monkeypat
         path = tmp_path / f"{stop_at}.tcs.zarr"
         calls, acknowledged = 0, []
 
-        def stopping(file, content):
+        def stopping(file, content, stop_at=stop_at):
             nonlocal calls
             calls += 1
             if calls == stop_at and when == "before":
@@ -265,10 +273,8 @@ with CompressedWriter(sys.argv[1], Masks.create(4, tile=(16, 16)), header) as wr
 
 
 def test_killed_at_random_moments(tmp_path):
-    import hashlib
-
     rng = np.random.default_rng()
-    files = [tmp_path / f"{k}.tcs.zarr" for k in range(4)]
+    files = [tmp_path / f"{k}.tcs.zarr" for k in range(3)]
     runs = [
         subprocess.Popen([sys.executable, "-c", KILLED, file], stdout=subprocess.PIPE, text=True)
         for file in files
@@ -293,9 +299,7 @@ def test_killed_at_random_moments(tmp_path):
 
 
 def test_a_failed_run_keeps_what_it_has(path, masks, measurements):
-    with pytest.raises(RuntimeError), CompressedWriter(path, masks, HEADER) as writer:
-        writer.append(measurements[0])
-        raise RuntimeError
+    fail_after(CompressedWriter(path, masks, HEADER), measurements[0])
     compressed = open_compressed(path)
     assert_same(compressed, measurements[:1])
     assert not compressed.complete
@@ -369,12 +373,8 @@ def test_old_file_survives_a_failed_overwrite_and_so_does_the_new_part(
     written, masks, measurements
 ):
     for _ in range(2):  # the second finds the first's remains
-        with (
-            pytest.raises(RuntimeError),
-            CompressedWriter(written, masks, HEADER, overwrite=True) as writer,
-        ):
-            writer.append(measurements[0])
-            raise RuntimeError
+        writer = CompressedWriter(written, masks, HEADER, overwrite=True)
+        fail_after(writer, measurements[0])
         assert_same(open_compressed(written), measurements)
         assert writer.path.name == "movie.partial.tcs.zarr"
         assert_same(open_compressed(writer.path), measurements[:1])
@@ -494,7 +494,9 @@ def test_a_shard_of_another_length_is_found(written, change):
     file = shard(written, 2)
     good = file.read_bytes()
     file.write_bytes({"cut": good[:-9], "grown": good + b"0" * 16, "emptied": b""}[change])
-    with pytest.raises(CorruptFileError, match=r"measurement 2 \(frames 8–11\) is damaged"):
+    with pytest.raises(
+        CorruptFileError, match=r"measurement 2 \(frames 8–11\) is (damaged|missing or empty)"
+    ):
         open_compressed(written).measurement(2)
 
 
@@ -502,7 +504,8 @@ def test_a_missing_shard_is_named_and_the_others_are_read(written, measurements)
     shard(written, 1).unlink()
     compressed = open_compressed(written)
     with pytest.raises(
-        CorruptFileError, match=r"measurement 1 \(frames 4–7\) is missing, expected 0/c/1/0/0; re"
+        CorruptFileError,
+        match=r"measurement 1 \(frames 4–7\) is missing or empty, expected 0/c/1/0/0; re",
     ):
         compressed.measurement(1)
     np.testing.assert_array_equal(compressed.measurement(0).values, measurements[0].values)
@@ -599,10 +602,10 @@ def test_what_is_no_compressed_movie(tmp_path, path, unprivileged, written):
         open_compressed(tmp_path / "g.tcs.zarr")
     with pytest.raises(InputError, match=r"none\.tcs\.zarr, which does not exist"):
         open_compressed(tmp_path / "none.tcs.zarr")
-    with unprivileged():
-        written.chmod(0)
-        with pytest.raises(InputError, match=r"may not be read, expected read permission"):
-            open_compressed(written)
+    written.chmod(0)
+    with unprivileged(), pytest.raises(InputError, match=r"may not be read, expected read perm"):
+        open_compressed(written)
+    written.chmod(0o700)
 
 
 def test_a_measurement_that_does_not_exist(written):

@@ -18,7 +18,7 @@ def test_unknown_suffix_lists_what_is_supported(tmp_path):
     path = tmp_path / "movie.avi"
     path.write_bytes(b"RIFF")
     with pytest.raises(
-        InputError, match=r"movie\.avi, .*expected one of TIFF.*\.tif.*MRC.*\.mrc.*\*\.tcs\.zarr"
+        InputError, match=r"movie\.avi, .*expected TIFF.*\.tif.*MRC.*\.mrc.*\*\.tcs\.zarr"
     ):
         open_movie(path)
 

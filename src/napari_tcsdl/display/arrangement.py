@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.components.overlays import LayerNameOverlay
 from napari.layers import Layer
 
 SPACING = 4
 """Gap between boxes [screen px]."""
+
+FONT_SIZES = (7.0, 11.0)
+"""Smallest and largest size of the labels [pt]; they follow the width of the boxes."""
 
 
 class BoxLabel(LayerNameOverlay):
@@ -22,7 +26,6 @@ class BoxLabel(LayerNameOverlay):
     """
 
     text: str = ""
-    font_size: float = 11
 
 
 def label_of(layer: Layer) -> BoxLabel:
@@ -106,7 +109,11 @@ class Arrangement:
         if first is None:
             return False
         height, width = first.extent.world[1][-2:] - first.extent.world[0][-2:]
-        shape = best_grid(len(self.boxes), (height, width), self.viewer.canvas.size)
+        canvas = self.viewer.canvas.size
+        shape = best_grid(len(self.boxes), (height, width), canvas)
+        size = float(np.clip(canvas[1] / shape[1] / 40, *FONT_SIZES))
+        for layer in self.boxes:
+            label_of(layer).font_size = size
         changed = shape != self._shape
         self._shape = shape
         self.viewer.canvas.grid.shape = shape

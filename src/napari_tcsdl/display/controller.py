@@ -252,27 +252,23 @@ class Controller:
             label_of(layer).text = "\n".join(self._label(run, role))
 
     def _label(self, run: Run, role: str) -> Sequence[str]:
-        ratio = _ratio(run)
+        ratio, n_frames = _ratio(run), run.job.n_frames
         block = self.frame // ratio
-        last = min((block + 1) * ratio, run.job.n_frames) - 1
         if role == MEASUREMENT:
-            count = -(-run.job.n_frames // ratio)
-            return (
-                f"measurement {block + 1} of {count}",
-                f"frames {block * ratio} to {last} in one",
-            )
+            first, last = block * ratio, min((block + 1) * ratio, n_frames) - 1
+            frames = f"frames {first} to {last} in one" if last > first else f"frame {first}"
+            return f"measurement {block + 1} of {-(-n_frames // ratio)}", frames
         codec = {RAW: "raw", RECONSTRUCTION: run.settings.decoder, JPEG: "jpeg_same_bytes"}[role]
         title = L.title_of(codec)
         if role == RECONSTRUCTION:
             title = f"reconstruction ({title})"
-        quality = run.qualities.get(block) if role == JPEG else None
-        title += f", q {quality}" if quality is not None else ""
+        if block not in run.qualities:
+            waiting = role != RAW and not run.job.stop.is_set()
+            return (title, "computing…") if waiting else (title,)
+        if role == JPEG and run.qualities[block] is not None:
+            title += f", q {run.qualities[block]}"
         score = run.by_frame.get((codec, self.frame))
-        if score is not None:
-            return title, f"{score.psnr:.2f} dB   SSIM {score.ssim:.3f}"
-        if block in run.qualities or run.job.stop.is_set():
-            return (title,)
-        return (title,) if role == RAW else (title, "computing…")
+        return (title,) if score is None else (title, f"{score.psnr:.2f} dB   SSIM {score.ssim:.3f}")
 
     def _trim_slider(self) -> None:
         """End the slider with the movie: a last, shorter block's measurement reaches beyond it."""

@@ -23,6 +23,8 @@ from .store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
 logger = logging.getLogger(__name__)
 
 JPEG_CODEC = "jpeg_same_bytes"
+CONTRAST_MARGIN = 0.25
+"""All boxes share the contrast of the reference, widened so that noise is not clipped."""
 
 
 # --- reports ----------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ class ComparisonJob:
                     block.n_frames,
                     block.scores,
                     {codec.codec: codec.description for codec in block.codecs},
-                    contrast_limits(block.reference),
+                    contrast_limits(block.reference, margin=CONTRAST_MARGIN),
                     jpeg.quality,
                 )
             )

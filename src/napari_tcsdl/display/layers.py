@@ -183,13 +183,20 @@ def layer_of_movie(movie: Movie, **metadata: Any) -> LayerTuple:  # noqa: ANN401
     return stack, kwargs, "image"
 
 
-def contrast_limits(sample: NDArray[Any], percent: float = 0.2) -> tuple[float, float]:
-    """Limits that leave out ``percent`` of the pixels of ``sample`` at either end."""
+def contrast_limits(
+    sample: NDArray[Any], percent: float = 0.2, margin: float = 0.0
+) -> tuple[float, float]:
+    """Limits that leave out ``percent`` of the pixels of ``sample`` at either end.
+
+    ``margin`` widens them by that share of their span: noisy frames shown with the limits of
+    denoised ones need it, or they turn black and white.
+    """
     finite = sample[np.isfinite(sample)]
     if finite.size == 0:
         return (0.0, 1.0)
     low, high = np.percentile(finite[:: max(1, finite.size // 2**20)], [percent, 100 - percent])
-    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+    span = float(high - low) or 1.0
+    return (float(low) - margin * span, float(low) + (1 + margin) * span)
 
 
 # --- results → layers -------------------------------------------------------------------------

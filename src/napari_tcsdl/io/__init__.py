@@ -11,7 +11,7 @@ from .._validation import InputError
 from ..movie import Movie
 from . import mrc, tiff
 from ._common import cannot_read
-from ._layout import FORMAT_VERSION, SUFFIX, Header
+from ._layout import FORMAT_VERSION, SUFFIX, Header, stored_size
 from .container import CompressedMovie, is_compressed, open_compressed
 from .container_check import validate
 from .container_write import CompressedWriter
@@ -29,6 +29,7 @@ __all__ = [
     "open_compressed",
     "open_movie",
     "save_tiff",
+    "stored_size",
     "validate",
 ]
 
@@ -85,8 +86,11 @@ def open_movie(path: str | os.PathLike[str]) -> Movie:
     for row in FORMATS:
         if suffix in row.suffixes:
             return row.open(path)
-    known = "; ".join(f"{row.name}: {', '.join(row.suffixes)}" for row in FORMATS)
+    known = ", ".join(
+        row.name + ("" if FOLDER in row.suffixes else f" ({' '.join(row.suffixes)})")
+        for row in FORMATS
+    )
     raise InputError(
-        f"got {path.name}, which is of no known format, expected one of {known} (a folder), or "
-        f"*{SUFFIX} to reconstruct; convert the movie to TIFF first"
+        f"got {path.name}, which is of no known format, expected {known}, or a *{SUFFIX} file to "
+        "reconstruct; convert the movie to TIFF first"
     )

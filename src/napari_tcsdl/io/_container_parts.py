@@ -128,6 +128,8 @@ def load_masks(path: Path, name: str, tcsdl: dict[str, Any]) -> Masks:
         If they are missing, damaged, or differ from their sha256.
     """
     try:
+        if not (path / name / "c/0/0/0").is_file():  # zarr would give zeros
+            raise FileNotFoundError("c/0/0/0 does not exist")
         packed = np.asarray(open_array(path, name)[...])
     except Exception as error:  # damage surfaces as any error of zarr or its codecs
         raise CorruptFileError(
@@ -189,11 +191,12 @@ def read_shard(
         If the shard is missing or damaged.
     """
     which = f"{path.name}: measurement {index} (frames {frames[0]}–{frames[1]})"
-    # zarr would give zeros for a missing shard.
-    if not (path / shard_key(index)).is_file():
+    # zarr gives zeros for a shard that is missing or empty, without a word.
+    file = path / shard_key(index)
+    if not file.is_file() or file.stat().st_size == 0:
         raise CorruptFileError(
-            f"{which} is missing, expected {shard_key(index)}; restore that file from a copy, or "
-            "use the other measurements"
+            f"{which} is missing or empty, expected {shard_key(index)}; restore that file from a "
+            "copy, or use the other measurements"
         )
     try:
         return np.asarray(array[index])

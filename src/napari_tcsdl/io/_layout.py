@@ -220,6 +220,11 @@ class ArrayEncoder:
         return content
 
 
+def stored_size(values: NDArray[Any]) -> int:
+    """Bytes on the disk of one measurement (H, W): its shard with checksums and index."""
+    return len(ArrayEncoder((1, *values.shape), values.dtype, ("t", "y", "x")).shard(values))
+
+
 def masks_files(masks: Masks) -> dict[str, bytes]:
     """Files of the array that holds ``masks``, keyed by their path within it."""
     planes, height, width = masks.packed.shape

@@ -75,6 +75,7 @@ def save_tiff(
             shape=shape,
             dtype=np.float32,
             imagej=True,
+            photometric="minisblack",
             truncate=shape[0] * shape[1] * shape[2] * 4 > LARGEST_CLASSIC,
             **_calibration_tags(pixel_size, frame_time),
         )

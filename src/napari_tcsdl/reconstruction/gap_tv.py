@@ -1,8 +1,8 @@
 """GAP-TV: alternate between what was measured and what has little total variation.
 
-Notation: X frames (B, H, W), y = ΦX, ∇ forward differences, q the dual field of TV (|q| ≤ 1).
-Everything is in place and frame-wise where it can be: a decoder on two CPU cores is bound by
-memory, not by arithmetic.
+Notation: X frames (B, H, W), Y = ΦX, n = Σ_b C_b exposures of a pixel, ∇ forward differences, q the
+dual field of TV. A decoder on a CPU is bound by memory, not by arithmetic: all steps are in place
+and go through the block frame by frame, so that what they touch stays in cache.
 
 References
 ----------
@@ -19,44 +19,55 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from ..measurement import Phi
 from .base import BlockContext, Progress
 
-_TAU = 0.125  # Chambolle 2004, Theorem 3.1: the dual step converges up to 1/8
+_CHAMBOLLE_STEP = 0.125  # Chambolle 2004, Theorem 3.1: converges up to 1/8
+_NEIGHBOURHOOD = 9  # [px] over which the expected value of a pixel is averaged
+_WEIGHT_RANGE = (0.25, 2.0)  # of a pixel's weight; the step size falls with the largest
 
 
 @dataclass(frozen=True)
 class GapTV:
-    """Total-variation decoder for any mask, B, frame size, device; no training.
+    """Total-variation decoder for any masks, B, frame size and device; needs no training.
 
-    Clean data (``accelerated``): Yuan's accelerated GAP, which fits the measurement exactly, with
-    TV within each frame. Noisy data: the measurement is weighed against the TV of space and time
-    by its expected noise, never projected upon.
+    Clean data: Yuan's accelerated GAP with TV within each frame; the result fits the measurement
+    exactly. Noisy data: the measurement is weighed against TV over space and time by its expected
+    noise and never projected upon, and the minimum of that convex sum is found.
 
     Attributes
     ----------
-    iterations
-        Of the accelerated mode.
-    tv_weight
-        TV weight of the accelerated mode, relative to the value range.
-    inner_steps
-        Chambolle steps for each of them.
     accelerated
-        True, False, or None: decided from the noise relative to the value range.
-    noisy_iterations, noisy_tv_weight
-        Of the noisy mode; its weight is relative to the noise of one frame.
+        True (clean), False (noisy), or None: clean where the noise is below ``noise_threshold``.
+    noise_threshold
+        Standard deviation of the noise of one frame, relative to the value range.
+    iterations, inner_steps
+        Of the clean mode, and Chambolle steps in each.
+    tv_weight
+        Of the clean mode, relative to the value range.
+    noisy_iterations
+        Of the noisy mode.
+    noisy_tv_weight
+        Of the noisy mode, relative to the noise of the mean of a block.
     temporal_weight
-        Weight of differences between frames relative to those between pixels, noisy mode.
+        Of |differences between frames|, noisy mode, relative to the noise of one frame; 0 leaves
+        TV within each frame.
+    smoothing
+        Differences below about this many standard deviations of one frame are penalised by their
+        square (Huber), which spares the slopes of lattice fringes from stair-casing; noisy mode.
     """
 
-    iterations: int = 40
-    tv_weight: float = 0.2
-    inner_steps: int = 5
     accelerated: bool | None = None
-    noisy_iterations: int = 100
-    noisy_tv_weight: float = 0.2
-    temporal_weight: float = 4.0
+    noise_threshold: float = 0.03
+    iterations: int = 40
+    inner_steps: int = 5
+    tv_weight: float = 0.2
+    noisy_iterations: int = 50
+    noisy_tv_weight: float = 0.9
+    temporal_weight: float = 1.2
+    smoothing: float = 0.1
 
     name: ClassVar[str] = "gap_tv"
     halo: ClassVar[int] = 32
@@ -67,91 +78,149 @@ class GapTV:
         Parameters
         ----------
         y
-            Measurement, detector units.
+            Measurement Y [detector units].
         phi
-            Its forward operator.
+            Its forward operator. Pixels that no mask opens are filled by TV.
         context
             Value range and noise of the movie.
         progress
-            Called after every iteration; what it raises stops the decoder.
+            Called after each iteration; what it raises stops the decoder.
         """
         low, high = context.value_range
-        span = max(high - low, torch.finfo(torch.float32).tiny)
-        noise = self._noise(y, phi, context)
-        accelerated = self.accelerated
-        if accelerated is None:
-            accelerated = float(noise.mean().sqrt()) < 0.01 * span
-        if accelerated:
-            frames = self._accelerated((y - low * phi.mask_sum) / span, phi, progress)
+        span = max(high - low, 1e-6 * max(abs(high), 1.0))
+        mean = _local_mean(y, phi)
+        variance = torch.zeros_like(mean)
+        if context.noise is not None:
+            variance = (context.noise.gain * mean + context.noise.offset_variance).clamp_(min=0)
+        noise = float(variance.mean()) ** 0.5
+        y = y - low * phi.mask_sum
+        start = torch.where(phi.mask_sum > 0, phi.normalise(y), mean - low)
+        if self._is_clean(noise / span, phi.compression_ratio):
+            frames = self._decode_clean(y / span, start / span, phi, progress)
             return frames.mul_(span).add_(low)
-        unit = float(noise.mean().sqrt()) or span
-        weight = (noise.mean() / noise.clamp(min=1e-6 * span**2)).clamp(0.2, 5)
-        frames = self._weighted((y - low * phi.mask_sum) / unit, weight, phi, progress)
+        unit = max(noise, 1e-3 * span)
+        weight = (unit**2 / variance.clamp(min=1e-6 * unit**2)).clamp_(*_WEIGHT_RANGE)
+        frames = self._decode_noisy(y / unit, start / unit, weight, phi, progress)
         return frames.mul_(unit).add_(low)
 
-    def _noise(self, y: Tensor, phi: Phi, context: BlockContext) -> Tensor:
-        """Variance of one frame at each pixel, (…, H, W): var(Y) / Σ_b C_b, locally averaged."""
-        if context.noise is None:
-            return torch.zeros_like(y)
-        mean = phi.normalise(y)
-        smooth = torch.nn.functional.avg_pool2d(
-            mean.reshape(-1, 1, *mean.shape[-2:]), 9, 1, 4, count_include_pad=False
-        )
-        return (context.noise.gain * smooth + context.noise.offset_variance).clamp(min=0).reshape(
-            mean.shape
-        )
+    def _is_clean(self, relative_noise: float, n_frames: int) -> bool:
+        if self.accelerated is not None:
+            return self.accelerated
+        # A single frame was measured as it is: there is nothing to separate.
+        return n_frames == 1 or relative_noise < self.noise_threshold
 
-    def _accelerated(self, y: Tensor, phi: Phi, progress: Progress) -> Tensor:
-        x = phi.normalise(y).unsqueeze(-3).expand(*y.shape[:-2], *phi.masks.shape).clone()
+    def _decode_clean(self, y: Tensor, start: Tensor, phi: Phi, progress: Progress) -> Tensor:
+        """Accelerated GAP: the residual adds up in ``target`` until the denoised frames fit Y."""
+        x = _repeated(start, phi)
         target = torch.zeros_like(y)
-        for k in range(self.iterations):
+        for iteration in range(self.iterations):
             measured = phi(x)
             target += y - measured
-            step = phi.normalise(target - measured)
-            for b, mask in enumerate(phi.masks):
-                frame = x.select(-3, b)
-                frame.addcmul_(mask, step)
+            _add_adjoint(x, phi.normalise(target - measured), phi)
+            for frame in x.unbind(-3):
                 _chambolle(frame, self.tv_weight, self.inner_steps)
-            progress((k + 1) / self.iterations)
+            progress((iteration + 1) / self.iterations)
+        _add_adjoint(x, phi.normalise(y - phi(x)), phi)
         return x
 
-    def _weighted(self, y: Tensor, weight: Tensor, phi: Phi, progress: Progress) -> Tensor:
-        """Minimise ½ Σ w (y − Φx)² / Σ_b C_b + λ TV(x) by Condat's primal-dual splitting."""
-        kappa = self.temporal_weight if phi.compression_ratio > 1 else 0.0
-        x = phi.normalise(y).unsqueeze(-3).expand(*y.shape[:-2], *phi.masks.shape).clone()
-        sigma = 1 / (8 + 4 * kappa**2)
-        tau = 1 / (float(weight.max()) / 2 + 1)
-        axes = [(-1, 1.0), (-2, 1.0)] + ([(-3, kappa)] if kappa else [])
-        dual = [torch.zeros_like(x) for _ in axes]
-        ahead = torch.empty_like(x)
-        for k in range(self.noisy_iterations):
+    def _decode_noisy(
+        self, y: Tensor, start: Tensor, weight: Tensor, phi: Phi, progress: Progress
+    ) -> Tensor:
+        """Minimise ½ Σ w (Y − Φx)² / n + λ Σ |∇x| + λ_t Σ |∂x/∂b| by Condat's splitting.
+
+        All in units of the noise of one frame. λ falls as √n / B: the mean of a block, whose noise
+        is 1/√n, is then smoothed alike whatever B and n are.
+        """
+        x = _repeated(start, phi)
+        exposures = max(float(phi.mask_sum.mean()), 1.0)
+        dual = _SpaceTimeDual(
+            x,
+            space=self.noisy_tv_weight * exposures**0.5 / phi.compression_ratio,
+            time=self.temporal_weight,
+            smoothing=self.smoothing,
+        )
+        step = 1 / (float(weight.max()) / 2 + dual.NORM)
+        for iteration in range(self.noisy_iterations):
             residual = phi.normalise((y - phi(x)) * weight)
-            torch.mul(x, -1, out=ahead)
+            ahead = None
             for b, mask in enumerate(phi.masks):
-                x.select(-3, b).addcmul_(mask, residual, value=tau)
-            for (axis, scale), q in zip(axes, dual, strict=True):
-                _subtract_adjoint(x, q, axis, tau * scale)
-            ahead.add_(x, alpha=2)
-            for (axis, scale), q in zip(axes, dual, strict=True):
-                n = q.shape[axis] - 1
-                difference = ahead.narrow(axis, 1, n) - ahead.narrow(axis, 0, n)
-                q.narrow(axis, 0, n).add_(difference, alpha=sigma * scale)
-            norm = dual[0].square()
-            for q in dual[1:]:
-                norm.addcmul_(q, q)
-            norm.sqrt_().div_(self.noisy_tv_weight).clamp_(min=1)
-            for q in dual:
-                q.div_(norm)
-            progress((k + 1) / self.noisy_iterations)
+                frame = x.select(-3, b)
+                before = frame.clone()
+                frame.addcmul_(mask, residual, value=step)
+                dual.pull(frame, b, step)
+                ahead = dual.push(before.neg_().add_(frame, alpha=2), ahead, b)
+            progress((iteration + 1) / self.noisy_iterations)
         return x
+
+
+class _SpaceTimeDual:
+    """Dual fields of Huber-TV within frames (isotropic) and between them.
+
+    Frames are visited in order; ``push`` updates the field between b − 1 and b only after frame b
+    has been pulled by its old value, so that one pass is one exact iteration.
+    """
+
+    NORM = 2.0  # Σ σ‖∇‖² with the steps below, ‖∇‖² ≤ 8 within and ≤ 4 between frames
+    STEP_SPACE = 1 / 8
+    STEP_TIME = 1 / 4
+
+    def __init__(self, x: Tensor, *, space: float, time: float, smoothing: float) -> None:
+        self.across = torch.zeros_like(x)
+        self.down = torch.zeros_like(x)
+        self.between = torch.zeros_like(x)
+        self.space = space
+        self.time = time
+        self.smoothing = smoothing
+
+    def pull(self, frame: Tensor, b: int, step: float) -> None:
+        """Frame b ← frame b − step · ∇ᵀq."""
+        _subtract_adjoint(frame, self.across.select(-3, b), -1, step)
+        _subtract_adjoint(frame, self.down.select(-3, b), -2, step)
+        frame.add_(self.between.select(-3, b), alpha=step)
+        if b > 0:
+            frame.sub_(self.between.select(-3, b - 1), alpha=step)
+
+    def push(self, ahead: Tensor, previous: Tensor | None, b: int) -> Tensor:
+        """Let the fields rise with the differences in ``ahead``, within their bounds."""
+        across, down = self.across.select(-3, b), self.down.select(-3, b)
+        _add_difference(across, ahead, -1, self.STEP_SPACE)
+        _add_difference(down, ahead, -2, self.STEP_SPACE)
+        norm = torch.mul(across, across).addcmul_(down, down).sqrt_().div_(self.space)
+        norm.clamp_(min=1 + self.STEP_SPACE * self.smoothing / self.space)
+        across.div_(norm)
+        down.div_(norm)
+        if previous is not None and self.time > 0:
+            between = self.between.select(-3, b - 1)
+            between.add_(ahead, alpha=self.STEP_TIME).sub_(previous, alpha=self.STEP_TIME)
+            between.div_(1 + self.STEP_TIME * self.smoothing / self.time)
+            between.clamp_(-self.time, self.time)
+        return ahead
+
+
+def _local_mean(y: Tensor, phi: Phi) -> Tensor:
+    """Average frame value around each pixel, (…, H, W): Y over exposures, both summed nearby."""
+    half = _NEIGHBOURHOOD // 2
+    exposures = avg_pool2d(phi.mask_sum[None], _NEIGHBOURHOOD, 1, half)[0]
+    total = avg_pool2d(y.reshape(-1, *y.shape[-2:]), _NEIGHBOURHOOD, 1, half).reshape(y.shape)
+    return total / exposures.clamp(min=1 / _NEIGHBOURHOOD**2)
+
+
+def _repeated(image: Tensor, phi: Phi) -> Tensor:
+    """B copies of (…, H, W) along a new axis −3."""
+    return image.unsqueeze(-3).repeat_interleave(phi.compression_ratio, dim=-3)
+
+
+def _add_adjoint(x: Tensor, step: Tensor, phi: Phi) -> None:
+    """x ← x + Φᵀ step, without the temporary block."""
+    for mask, frame in zip(phi.masks, x.unbind(-3), strict=True):
+        frame.addcmul_(mask, step)
 
 
 def _chambolle(image: Tensor, weight: float, steps: int) -> None:
-    """Replace images (…, H, W) by ``steps`` dual steps towards argmin ½|x − image|² + weight·TV."""
-    across, down = torch.zeros_like(image), torch.zeros_like(image)
-    gradient_x, gradient_y = torch.zeros_like(image), torch.zeros_like(image)
+    """Replace ``image`` (…, H, W) by ``steps`` dual steps to argmin ½|x − image|² + weight·TV(x)."""
+    across, down, gradient_x, gradient_y = (torch.zeros_like(image) for _ in range(4))
     x, norm = image.clone(), torch.empty_like(image)
-    rate = _TAU / weight
+    rate = _CHAMBOLLE_STEP / weight
     for _ in range(steps):
         torch.sub(x[..., 1:], x[..., :-1], out=gradient_x[..., :-1])
         torch.sub(x[..., 1:, :], x[..., :-1, :], out=gradient_y[..., :-1, :])
@@ -165,9 +234,16 @@ def _chambolle(image: Tensor, weight: float, steps: int) -> None:
     image.copy_(x)
 
 
+def _add_difference(dual: Tensor, x: Tensor, axis: int, weight: float) -> None:
+    """``dual`` += weight · ∇x along one axis; its last entry stays 0 there."""
+    n = x.shape[axis] - 1
+    inner = dual.narrow(axis, 0, n)
+    inner.add_(x.narrow(axis, 1, n), alpha=weight).sub_(x.narrow(axis, 0, n), alpha=weight)
+
+
 def _subtract_adjoint(x: Tensor, dual: Tensor, axis: int, weight: float) -> None:
-    """x ← x − weight · ∇ᵀ dual along one axis; the last entry of ``dual`` there is unused."""
-    n = dual.shape[axis] - 1
+    """Subtract weight · ∇ᵀ dual from ``x`` along one axis."""
+    n = x.shape[axis] - 1
     inner = dual.narrow(axis, 0, n)
     x.narrow(axis, 0, n).add_(inner, alpha=weight)
     x.narrow(axis, 1, n).sub_(inner, alpha=weight)

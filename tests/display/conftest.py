@@ -1,0 +1,148 @@
+"""Viewers without a canvas, results without a decoder, and one real window."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_tcsdl.comparison import FrameScores
+from napari_tcsdl.display._qt.worker import THREAD_NAME
+from napari_tcsdl.display.job import BlockReady, Finished, Prepared
+from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
+from napari_tcsdl.settings import Settings
+
+CODECS = ("raw", "gap_tv", "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
+REAL_BYTES = {"measurements": 700, "masks": 200, "metadata": 100, "total": 1000}
+
+HAS_DISPLAY = (
+    not sys.platform.startswith("linux")
+    or bool(os.environ.get("DISPLAY"))
+    or bool(os.environ.get("WAYLAND_DISPLAY"))
+)
+if not HAS_DISPLAY:
+    # Widgets without a canvas work offscreen; a viewer with one does not.
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    return ViewerModel()
+
+
+@pytest.fixture
+def layer(viewer, frames):
+    """A calibrated movie of 9 frames, 0.25 s and 0.05 nm apart."""
+    return viewer.add_image(
+        frames, name="lattice", scale=(0.25, 0.05, 0.05), units=("s", "nm", "nm")
+    )
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """B = 4 on 9 frames: two whole blocks and a last one of a single frame."""
+    return Settings(compression_ratio=4, reference="raw")
+
+
+@pytest.fixture
+def tell(monkeypatch):
+    """Report made-up results for a job, as the job itself would."""
+
+    def prepared(job) -> Prepared:
+        store = ResultStore(
+            job.movie.shape,
+            job.settings.compression_ratio,
+            {
+                RECONSTRUCTION: np.dtype(np.float32),
+                JPEG: job.movie.dtype,
+                MEASUREMENT: np.dtype(np.float32),
+            },
+        )
+        return Prepared(job.generation, store, (0.0, 100.0))
+
+    def block(job, store, index) -> BlockReady:
+        ratio = job.settings.compression_ratio
+        first = index * ratio
+        count = min(ratio, job.n_frames - first)
+        height, width = job.movie.shape[1:]
+        store.write(RECONSTRUCTION, first, np.full((count, height, width), 1.0 + index))
+        store.write(JPEG, first, np.full((count, height, width), 10.0 + index))
+        store.write(MEASUREMENT, index, np.full((1, height, width), 50.0 + index))
+        scores = tuple(
+            FrameScores(codec, frame, psnr=20.0 + frame + number, ssim=0.1 * number, bytes=100)
+            for number, codec in enumerate(CODECS)
+            for frame in range(first, first + count)
+        )
+        descriptions = dict.fromkeys(CODECS, "made up")
+        return BlockReady(
+            job.generation, index, first, count, scores, descriptions, (5.0, 95.0), 42
+        )
+
+    class Tell:
+        @staticmethod
+        def prepared(job):
+            return prepared(job)
+
+        @staticmethod
+        def block(job, store, index):
+            return block(job, store, index)
+
+        @staticmethod
+        def finished(job, store):
+            return Finished(job.generation, dict(REAL_BYTES), store.compressed_path)
+
+        @staticmethod
+        def everything(job, report) -> ResultStore:
+            first = prepared(job)
+            report(first)
+            for index in range(-(-job.n_frames // job.settings.compression_ratio)):
+                report(block(job, first.store, index))
+            report(Finished(job.generation, dict(REAL_BYTES), first.store.compressed_path))
+            return first.store
+
+    return Tell
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    """Whatever a test starts must have ended with it."""
+    yield
+    left = [t for t in threading.enumerate() if t.name == THREAD_NAME]
+    for thread in left:
+        thread.join(10)
+    assert not [t for t in left if t.is_alive()], "a worker thread is left"
+
+
+@pytest.fixture
+def window(request):
+    """``make_napari_viewer`` where there is a display; under CI its absence is a failure."""
+    if not HAS_DISPLAY:
+        if os.environ.get("CI"):
+            pytest.fail("got no display, expected one under CI; install xvfb and pytest-xvfb")
+        pytest.skip("needs a display: install xvfb and pytest-xvfb")
+    return request.getfixturevalue("make_napari_viewer")
+
+
+@pytest.fixture
+def compressed_path(tmp_path, movie):
+    """The movie as ``movie.tcs.zarr``, B = 4."""
+    from napari_tcsdl.pipeline import compress
+
+    path = tmp_path / "movie.tcs.zarr"
+    compress(movie, path, Settings(compression_ratio=4, mask_tile=16))
+    return path
+
+
+@pytest.fixture
+def compressed_layer(viewer, compressed_path):
+    """Its measurements, opened in the viewer."""
+    from napari.layers import Layer
+
+    from napari_tcsdl.display.contributions import read_layers
+
+    (entry,) = read_layers(compressed_path)
+    return viewer.add_layer(Layer.create(*entry))

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import errno
+import threading
+
+import numpy as np
+import pytest
+
+from napari_tcsdl._validation import Cancelled, DeviceError, InputError, OutputError, TcsdlError
+from napari_tcsdl.display import job as J
+from napari_tcsdl.display.job import BlockReady, ComparisonJob, Finished, Prepared
+from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION
+from napari_tcsdl.settings import Settings
+
+
+def run(job, progress=lambda _: None):
+    reports = []
+    job.run(reports.append, progress)
+    return reports
+
+
+def test_a_comparison_reports_each_block_and_real_bytes(movie):
+    fractions = []
+    settings = Settings(compression_ratio=4, reference="raw", device="cpu")
+    prepared, *blocks, finished = run(ComparisonJob(3, movie, settings), fractions.append)
+    assert isinstance(prepared, Prepared)
+    assert isinstance(finished, Finished)
+    assert {report.generation for report in (prepared, *blocks, finished)} == {3}
+    assert [(b.first_frame, b.n_frames) for b in blocks] == [(0, 4), (4, 4), (8, 1)]
+    assert {score.codec for score in blocks[0].scores} == {
+        "raw",
+        "gap_tv",
+        "binning",
+        "jpeg_raw_over_B",
+        "jpeg_same_bytes",
+    }
+    stacks = prepared.store.stacks
+    assert stacks[JPEG].dtype == np.uint8
+    assert all(stacks[RECONSTRUCTION].reshape(9, -1).any(axis=1))
+    # Ȳ of a last block of one frame is that frame.
+    np.testing.assert_allclose(stacks[MEASUREMENT][2], movie.read(8, 9)[0])
+    files = [p for p in finished.path.rglob("*") if p.is_file()]
+    assert finished.real_bytes["total"] == sum(p.stat().st_size for p in files)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+
+
+def test_contrast_is_that_of_the_reference_with_room_for_noise(movie):
+    settings = Settings(compression_ratio=9, reference="raw", device="cpu")
+    _, block, _ = run(ComparisonJob(0, movie, settings))
+    low, high = np.percentile(movie.read(0, 9), [0.2, 99.8])
+    assert block.limits == pytest.approx((low - (high - low) / 4, high + (high - low) / 4))
+
+
+def test_stop_ends_a_run_at_the_next_step(movie):
+    job = ComparisonJob(0, movie, Settings(compression_ratio=3, reference="raw", device="cpu"))
+    reports = []
+
+    def report(told):
+        reports.append(told)
+        if isinstance(told, BlockReady):
+            job.stop.set()
+
+    with pytest.raises(Cancelled):
+        job.run(report, lambda _: None)
+    assert [type(told) for told in reports] == [Prepared, BlockReady]
+
+
+def test_a_bad_frame_is_named(movie):
+    frames = movie.read(0, 9).astype(np.float32)
+    frames[4, 3, 2] = np.nan
+    bad = type(movie)(frames, name="bad.tif")
+    with pytest.raises(InputError, match=r"bad\.tif: frame 4 holds NaN values"):
+        run(ComparisonJob(0, bad, Settings(compression_ratio=3, reference="raw")))
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's, which needs a GPU to be raised."""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "sentence"),
+    [
+        (OutOfMemoryError("CUDA"), DeviceError, "^got out of memory while decoding, expected room"),
+        (MemoryError(), DeviceError, "choose the device 'cpu', a smaller B, or close other"),
+        (OSError(errno.ENOSPC, "full"), OutputError, "^got a full disk while writing results"),
+        (RuntimeError("lost\nthread"), TcsdlError, r"^got RuntimeError \(lost\), expected the run"),
+        (KeyError(), TcsdlError, r"^got KeyError \(no message\), expected the run to end well"),
+    ],
+)
+def test_every_error_becomes_one_sentence(movie, monkeypatch, error, kind, sentence):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("napari_tcsdl.comparison.compare", fail)
+    with pytest.raises(kind, match=sentence) as caught:
+        run(ComparisonJob(0, movie, Settings(compression_ratio=3)))
+    assert "\n" not in str(caught.value)
+
+
+def test_jobs_run_in_any_thread(movie):
+    reports = []
+    job = ComparisonJob(0, movie, Settings(compression_ratio=9, reference="raw", device="cpu"))
+    thread = threading.Thread(target=job.run, args=(reports.append, lambda _: None))
+    thread.start()
+    thread.join(60)
+    assert isinstance(reports[-1], Finished)
+
+
+def test_decoders_are_those_of_the_pipeline():
+    assert "gap_tv" in J.decoders()

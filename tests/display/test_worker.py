@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from napari_tcsdl._validation import DeviceError, TcsdlError
+from napari_tcsdl.display._qt.worker import Task, Worker
+from napari_tcsdl.display.job import Report
+
+
+class FakeJob:
+    """Does what it is told to, in the worker's thread."""
+
+    n_frames = 8
+    generation = 0
+
+    def __init__(self, call):
+        self.stop = threading.Event()
+        self.call = call
+        self.thread = None
+
+    def run(self, report, progress):
+        from napari_tcsdl.display.job import _stoppable
+
+        self.thread = threading.current_thread()
+        self.call(report, _stoppable(self.stop, progress))
+
+
+@pytest.fixture
+def worker_of(qtbot):
+    workers = []
+
+    def make(call):
+        worker = Worker(FakeJob(call))
+        worker.heard = []
+        worker.reported.connect(lambda report: worker.heard.append(("reported", report)))
+        worker.failed.connect(lambda error: worker.heard.append(("failed", error)))
+        worker.ended.connect(lambda how: worker.heard.append(("ended", how)))
+        workers.append(worker)
+        return worker
+
+    yield make
+    for worker in workers:
+        worker.cancel()
+        assert worker.wait(10)
+
+
+def test_reports_come_back_to_the_thread_of_the_window(worker_of, qtbot):
+    report = Report(0)
+    where = []
+    worker = worker_of(lambda tell, progress: tell(report))
+    worker.reported.connect(lambda _: where.append(threading.current_thread()))
+    with qtbot.waitSignal(worker.ended, timeout=5000):
+        worker.start()
+    assert worker.heard == [("reported", report), ("ended", "finished")]
+    assert where == [threading.main_thread()]
+    assert worker.job.thread is not threading.main_thread()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("lost"), MemoryError(), KeyError("x")])
+def test_no_error_is_lost(worker_of, qtbot, error):
+    """A generator worker of napari's swallows RuntimeError, torch's out of memory among them."""
+
+    def fail(tell, progress):
+        raise error
+
+    worker = worker_of(fail)
+    with qtbot.waitSignal(worker.ended, timeout=5000):
+        worker.start()
+    assert [name for name, _ in worker.heard] == ["failed", "ended"]
+    assert isinstance(worker.heard[0][1], TcsdlError)
+    assert worker.heard[1][1] == "failed"
+
+
+def test_our_own_errors_arrive_as_they_are(worker_of, qtbot):
+    error = DeviceError("got no room")
+
+    def fail(tell, progress):
+        raise error
+
+    worker = worker_of(fail)
+    with qtbot.waitSignal(worker.ended, timeout=5000):
+        worker.start()
+    assert worker.heard[0] == ("failed", error)
+
+
+def test_cancel_stops_at_the_next_step(worker_of, qtbot):
+    begun = threading.Event()
+
+    def work(tell, progress):
+        while True:
+            progress(0.5)
+            begun.set()
+            time.sleep(0.01)
+
+    worker = worker_of(work)
+    worker.start()
+    assert begun.wait(5)
+    with qtbot.waitSignal(worker.ended, timeout=5000):
+        worker.cancel()
+    assert worker.heard == [("ended", "cancelled")]
+    assert worker.wait(5)
+
+
+def test_progress_is_told_now_and_then(worker_of, qtbot):
+    fractions = []
+
+    def work(tell, progress):
+        for k in range(1001):
+            progress(k / 1000)
+
+    worker = worker_of(work)
+    worker.progressed.connect(fractions.append)
+    with qtbot.waitSignal(worker.ended, timeout=5000):
+        worker.start()
+    assert fractions[0] == 0
+    assert fractions[-1] == 1
+    assert len(fractions) < 200
+
+
+def test_a_worker_outlives_its_window(worker_of, qtbot):
+    from qtpy import QtCore
+
+    go = threading.Event()
+    worker = Worker(FakeJob(lambda tell, progress: go.wait(5) and tell(Report(0))))
+    worker.start()
+    worker.deleteLater()
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+    go.set()
+    assert worker.wait(5), "emitting through a deleted object must not raise"
+
+
+def test_tasks_bring_results_and_errors(qtbot):
+    task = Task(lambda: 42)
+    with qtbot.waitSignal(task.done, timeout=5000) as done:
+        task.start()
+    assert done.args == [42]
+    task = Task(lambda: 1 / 0)
+    with qtbot.waitSignal(task.failed, timeout=5000) as failed:
+        task.start()
+    assert "ZeroDivisionError" in str(failed.args[0])
+    assert task.wait(5)
