@@ -3,7 +3,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.comparison import compare, mean_scores
+from napari_tcsdl.comparison import FrameScores, compare, mean_scores
 from napari_tcsdl.io import open_compressed
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.settings import Settings
@@ -103,3 +103,9 @@ def test_truth_must_have_the_movies_shape(movie, truth_frames, path):
     short = Movie(truth_frames[:-1].astype(np.float32))
     with pytest.raises(InputError, match=r"got a truth of \(8, 48, 40\) for a movie of \(9, 48"):
         compare(movie, path, SETTINGS, truth=short)
+
+
+def test_a_frame_kept_exactly_does_not_make_the_mean_infinite():
+    rows = [FrameScores("x", 0, 20.0, 0.5, 1), FrameScores("x", 1, np.inf, 1.0, 1)]
+    assert mean_scores(rows) == {"x": (20.0, 0.75)}
+    assert mean_scores(rows[1:]) == {"x": (np.inf, 1.0)}

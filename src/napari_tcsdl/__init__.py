@@ -6,17 +6,23 @@ The data flow is the architecture; each stage is one module:
 module                stage
 ====================  ==========================================================
 ``movie``             lazy frames X_b (T, H, W) with pixel size and frame time
+``simulate``          movies with known truth, and the sample movie
 ``masks``             coded masks C_b, seeded, bit-packed, tileable
 ``encoder``           Y = Σ_b C_b ⊙ X_b as a detector would make it (numba)
 ``measurement``       the forward operator Φ in torch, adjoint, pseudo-inverse
 ``noise``             noise model of the detector from the movie itself
-``reconstruction``    decoders: Y → frames
-``metrics``           PSNR and SSIM against a named reference
-``codecs``            rivals at real bytes: JPEG, frame binning
 ``io``                files: TIFF, MRC, and our own ``.tcs.zarr``
-``pipeline``          that sentence as code: compress, reconstruct
-``comparison``        a movie against its reconstruction and its rivals, block by block
-``cli``, ``display``  the same pipeline on the command line and in napari
+``reconstruction``    decoders: Y → frames
+``codecs``            rivals at real bytes: JPEG, frame binning
+``denoise``           the denoised raw movie, a reference where no truth is known
+``metrics``           PSNR and SSIM against a named reference
+``fourier``           power spectrum and d-spacing
+``settings``          what to do, as one object that is saved with every result
+``pipeline``          the stages as code: compress, reconstruct
+``comparison``        a movie against its reconstruction and its rivals
+``figures``           a comparison as one picture
+``report``            results as files: TIFF, table, summary, picture
+``cli``, ``display``  the same on the command line and in napari
 ====================  ==========================================================
 
 Names below are loaded on first use: ``import napari_tcsdl`` loads neither torch nor napari.

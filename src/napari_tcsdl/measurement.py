@@ -55,8 +55,8 @@ class Phi(torch.nn.Module):
         super().__init__()
         if masks.ndim != 3 or not masks.is_floating_point():
             raise InputError(
-                f"got masks of shape {tuple(masks.shape)} and type {masks.dtype}, expected floating "
-                "(B, H, W); unpack the masks of one block and convert them"
+                f"got masks of shape {tuple(masks.shape)} and type {masks.dtype}, expected "
+                "(B, H, W) of a floating type; unpack the masks of one block and convert them"
             )
         mask_sum = masks.sum(dim=0)
         self.register_buffer("masks", masks)
@@ -94,7 +94,7 @@ class Phi(torch.nn.Module):
         self._check(x, self.masks.shape, "frames")
         # Frame by frame: the product C ⊙ X of a whole block would be as large as the block.
         first, *rest = zip(self.masks, x.unbind(-3), strict=True)
-        y = first[0] * first[1]
+        y: Tensor = first[0] * first[1]
         for mask, frame in rest:
             y.addcmul_(mask, frame)
         return y

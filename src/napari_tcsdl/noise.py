@@ -14,6 +14,7 @@ _MAX_VALUES = 2**22  # differences looked at; more would not sharpen the estimat
 _BINS = 24
 _MIN_BIN = 200  # values that a bin needs for a usable variance
 _CLIP = 3.5  # standard deviations beyond which a difference counts as motion
+_BIN_TOLERANCE = 0.25  # relative distance from the line beyond which a bin counts little
 _CLIPPED_VARIANCE = 0.9939  # of a unit normal cut at ± 3.5
 
 
@@ -39,12 +40,12 @@ class NoiseModel:
     offset_variance: float
 
     def variance(self, x: Any) -> Any:
-        """Expected variance at value ``x`` [detector units²], never below 0."""
-        return (
-            (self.gain * x + self.offset_variance).clip(0)
-            if hasattr(x, "clip")
-            else max(self.gain * x + self.offset_variance, 0.0)
-        )
+        """Return the expected variance at value ``x`` [detector units²], never below 0.
+
+        ``x`` is a number, an array or a tensor.
+        """
+        variance = self.gain * x + self.offset_variance
+        return variance.clip(0) if hasattr(variance, "clip") else max(variance, 0.0)
 
     def to_json(self) -> dict[str, float]:
         """As plain numbers."""
@@ -145,19 +146,32 @@ def _clipped_variance(difference: NDArray[np.float32]) -> float:
     return min(variance, total)
 
 
+def _robust_mean(variances: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
+    """Mean of the bins' variances without the tenth that motion may have raised most."""
+    few = len(variances) < _BINS // 2  # a few counts: the bins differ by nature
+    kept = variances <= np.quantile(variances, 1.0 if few else 0.9)
+    return float(np.average(variances[kept], weights=counts[kept]))
+
+
 def _fit_line(
     values: NDArray[np.float64], variances: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> NoiseModel:
     """Weighted straight line through (value, variance), with gain ≥ 0."""
-    constant = NoiseModel(0.0, float(np.average(variances, weights=counts)))
+    constant = NoiseModel(0.0, _robust_mean(variances, counts))
     spread = np.sqrt(np.average((values - np.average(values, weights=counts)) ** 2, weights=counts))
     if len(values) < 3 or spread == 0 or constant.offset_variance == 0:
         return constant
-    weights = np.sqrt(counts)  # equal at first, then by what the fit says of each bin's error
+    # Theil and Sen's median of slopes first: bins that motion spoils do not bend it. Then least
+    # squares by each bin's own error, with what is far off still kept down.
+    first, second = np.triu_indices(len(values), 1)
+    gain = np.median((variances[second] - variances[first]) / (values[second] - values[first]))
+    offset = np.median(variances - gain * values)
     for _ in range(4):
-        gain, offset = np.polyfit(values, variances, 1, w=weights)
         fitted = np.maximum(gain * values + offset, 1e-3 * constant.offset_variance)
-        weights = np.sqrt(counts) / fitted
+        distance = (variances / fitted - 1) / _BIN_TOLERANCE
+        gain, offset = np.polyfit(
+            values, variances, 1, w=np.sqrt(counts) / (fitted * (1 + distance**2))
+        )
     error = np.sqrt(2) * constant.offset_variance / (spread * np.sqrt(counts.sum()))
     if gain <= 3 * error:  # a slope within its own error says nothing
         return constant

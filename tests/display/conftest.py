@@ -19,14 +19,19 @@ from napari_tcsdl.settings import Settings
 CODECS = ("raw", "gap_tv", "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
 REAL_BYTES = {"measurements": 700, "masks": 200, "metadata": 100, "total": 1000}
 
-HAS_DISPLAY = (
-    not sys.platform.startswith("linux")
-    or bool(os.environ.get("DISPLAY"))
-    or bool(os.environ.get("WAYLAND_DISPLAY"))
-)
-if not HAS_DISPLAY:
-    # Widgets without a canvas work offscreen; a viewer with one does not.
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+def has_display() -> bool:
+    # Asked late: pytest-xvfb starts its display after the first conftest files are read.
+    return not sys.platform.startswith("linux") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def widgets_work_without_a_display():
+    """Widgets without a canvas work offscreen; a viewer with one does not."""
+    if not has_display():
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
 @pytest.fixture
@@ -93,7 +98,7 @@ def tell(monkeypatch):
 
         @staticmethod
         def finished(job, store):
-            return Finished(job.generation, dict(REAL_BYTES), store.compressed_path)
+            return Finished(job.generation, 900, dict(REAL_BYTES), store.compressed_path)
 
         @staticmethod
         def everything(job, report) -> ResultStore:
@@ -101,7 +106,7 @@ def tell(monkeypatch):
             report(first)
             for index in range(-(-job.n_frames // job.settings.compression_ratio)):
                 report(block(job, first.store, index))
-            report(Finished(job.generation, dict(REAL_BYTES), first.store.compressed_path))
+            report(Tell.finished(job, first.store))
             return first.store
 
     return Tell
@@ -120,7 +125,7 @@ def no_thread_is_left():
 @pytest.fixture
 def window(request):
     """``make_napari_viewer`` where there is a display; under CI its absence is a failure."""
-    if not HAS_DISPLAY:
+    if not has_display():
         if os.environ.get("CI"):
             pytest.fail("got no display, expected one under CI; install xvfb and pytest-xvfb")
         pytest.skip("needs a display: install xvfb and pytest-xvfb")

@@ -11,7 +11,7 @@ from npe2 import PluginManifest
 
 import napari_tcsdl
 from napari_tcsdl._validation import InputError, OutputError
-from napari_tcsdl.display import contributions as C
+from napari_tcsdl.display import contributions as ours
 from napari_tcsdl.display.layers import KEY
 from napari_tcsdl.display.lazy import LazyStack
 from napari_tcsdl.io import open_compressed
@@ -43,19 +43,19 @@ def test_the_manifest_is_named_as_the_distribution(manifest):
 
 @pytest.mark.parametrize("name", ["a.tcs.zarr", "a.tcs.zarr/", "A.MRC", "a.mrcs", ["a.mrc"]])
 def test_our_formats_are_claimed(name):
-    assert C.get_reader(name) is not None
+    assert ours.get_reader(name) is not None
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.tiff", "folder", "a.zarr", "a.ome.zarr", []])
 def test_all_others_are_left_to_napari(name):
-    assert C.get_reader(name) is None
+    assert ours.get_reader(name) is None
 
 
 def test_mrc_opens_lazily_and_calibrated(tmp_path, frames):
     path = tmp_path / "movie.mrc"
     with mrcfile.new(path, frames.astype(np.uint16)) as mrc:
         mrc.voxel_size = 0.5
-    ((data, kwargs, kind),) = C.get_reader(str(path))(str(path))
+    ((data, kwargs, kind),) = ours.get_reader(str(path))(str(path))
     layer = Layer.create(data, kwargs, kind)
     assert isinstance(layer.data, LazyStack)
     np.testing.assert_array_equal(layer.data[3], frames[3])
@@ -76,7 +76,7 @@ def test_measurements_open_normalised_each_during_its_own_frames(compressed_laye
 
 
 def test_the_sample_is_calibrated():
-    ((data, kwargs, kind),) = C.sample_grains()
+    ((data, kwargs, kind),) = ours.sample_grains()
     layer = Layer.create(data, kwargs, kind)
     assert layer.name == "Au grains (simulated)"
     assert [str(unit) for unit in layer.units] == ["second", "nanometer", "nanometer"]
@@ -86,7 +86,7 @@ def test_the_sample_is_calibrated():
 def test_a_layer_is_written_with_the_settings_that_it_carries(tmp_path, layer, frames):
     layer.metadata = {KEY: {"settings": {"compression_ratio": 3, "seed": 5}}}
     data, meta, _ = layer.as_layer_data_tuple()
-    (path,) = C.write_compressed(str(tmp_path / "out"), data, meta)
+    (path,) = ours.write_compressed(str(tmp_path / "out"), data, meta)
     assert path.endswith("out.tcs.zarr")
     compressed = open_compressed(path)
     assert (compressed.compression_ratio, compressed.masks.seed) == (3, 5)
@@ -94,17 +94,17 @@ def test_a_layer_is_written_with_the_settings_that_it_carries(tmp_path, layer, f
     assert compressed.header.pixel_size == pytest.approx(0.5)
     assert compressed.header.frame_time == pytest.approx(0.25)
     with pytest.raises(OutputError, match="exists"):
-        C.write_compressed(path, data, meta)
+        ours.write_compressed(path, data, meta)
 
 
 def test_a_layer_without_settings_is_written_with_the_defaults(tmp_path, layer):
     data, meta, _ = layer.as_layer_data_tuple()
-    (path,) = C.write_compressed(str(tmp_path / "out.tcs.zarr"), data, meta)
+    (path,) = ours.write_compressed(str(tmp_path / "out.tcs.zarr"), data, meta)
     assert open_compressed(path).compression_ratio == 9, "B = 10 is more than the movie has"
 
 
 def test_what_is_no_movie_is_not_written(tmp_path, viewer):
     data, meta, _ = viewer.add_image(np.ones((8, 9)), name="one").as_layer_data_tuple()
     with pytest.raises(InputError, match="one: got one image of 8 × 9, expected a movie"):
-        C.write_compressed(str(tmp_path / "out.tcs.zarr"), data, meta)
+        ours.write_compressed(str(tmp_path / "out.tcs.zarr"), data, meta)
     assert not list(tmp_path.iterdir())

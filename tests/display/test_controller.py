@@ -20,8 +20,7 @@ def controller(viewer):
 
 def labels(controller):
     return {
-        role: layer.name_overlay.text.split("\n")
-        for role, layer in controller.run.layers.items()
+        role: layer.name_overlay.text.split("\n") for role, layer in controller.run.layers.items()
     }
 
 
@@ -233,3 +232,5 @@ def test_a_compressed_file_is_reconstructed_without_comparison(
     assert viewer.dims.nsteps[0] == 9
     assert compressed_layer.visible
     assert controller.run.finished.real_bytes["total"] > 0
+    assert controller.run.finished.raw_bytes == 9 * 48 * 40
+    assert reconstruction.contrast_limits == compressed_layer.contrast_limits

@@ -7,15 +7,23 @@ import numpy as np
 import pytest
 
 from napari_tcsdl._validation import Cancelled, DeviceError, InputError, OutputError, TcsdlError
-from napari_tcsdl.display import job as J
-from napari_tcsdl.display.job import BlockReady, ComparisonJob, Finished, Prepared
+from napari_tcsdl.display.job import BlockReady, ComparisonJob, Finished, Prepared, find_choices
 from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION
 from napari_tcsdl.settings import Settings
 
 
+class Reports(list):
+    """Keeps reports, and says at once that the layers are shown."""
+
+    def __call__(self, report):
+        self.append(report)
+        if isinstance(report, Prepared):
+            report.shown.set()
+
+
 def run(job, progress=lambda _: None):
-    reports = []
-    job.run(reports.append, progress)
+    reports = Reports()
+    job.run(reports, progress)
     return reports
 
 
@@ -54,10 +62,10 @@ def test_contrast_is_that_of_the_reference_with_room_for_noise(movie):
 
 def test_stop_ends_a_run_at_the_next_step(movie):
     job = ComparisonJob(0, movie, Settings(compression_ratio=3, reference="raw", device="cpu"))
-    reports = []
+    reports = Reports()
 
     def report(told):
-        reports.append(told)
+        reports(told)
         if isinstance(told, BlockReady):
             job.stop.set()
 
@@ -99,13 +107,16 @@ def test_every_error_becomes_one_sentence(movie, monkeypatch, error, kind, sente
 
 
 def test_jobs_run_in_any_thread(movie):
-    reports = []
+    reports = Reports()
     job = ComparisonJob(0, movie, Settings(compression_ratio=9, reference="raw", device="cpu"))
-    thread = threading.Thread(target=job.run, args=(reports.append, lambda _: None))
+    thread = threading.Thread(target=job.run, args=(reports, lambda _: None))
     thread.start()
     thread.join(60)
     assert isinstance(reports[-1], Finished)
 
 
-def test_decoders_are_those_of_the_pipeline():
-    assert "gap_tv" in J.decoders()
+def test_choices_are_what_this_machine_can_run():
+    choices = find_choices()
+    assert choices.decoders["gap_tv"] == "GAP-TV"
+    assert next(iter(choices.devices)) == "auto"
+    assert choices.devices["cpu"].startswith("cpu: ")

@@ -7,7 +7,7 @@ from napari.layers import Image, Layer, Points
 from napari.layers._source import layer_source
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.display import layers as L
+from napari_tcsdl.display import layers as made
 from napari_tcsdl.display.layers import Calibration, Geometry
 from napari_tcsdl.display.lazy import LazyStack
 from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
@@ -43,7 +43,7 @@ class Virtual:
     ],
 )
 def test_scale_and_units_become_angstrom_and_seconds(frames, scale, units, expected):
-    got = L.calibration_of_layer(Image(frames, scale=scale, units=units))
+    got = made.calibration_of_layer(Image(frames, scale=scale, units=units))
     assert got.frame_time == pytest.approx(expected.frame_time)
     assert got.pixel_size == pytest.approx(expected.pixel_size)
 
@@ -57,11 +57,11 @@ def opened(frames, movie_path):
 
 def test_calibration_comes_from_the_file_where_the_layer_has_none(opened):
     layer = opened
-    assert L.calibration_of_layer(layer) == Calibration()
-    calibration = L.calibration_of_file(layer)
+    assert made.calibration_of_layer(layer) == Calibration()
+    calibration = made.calibration_of_file(layer)
     assert calibration.pixel_size == pytest.approx(0.5)
     assert calibration.frame_time == pytest.approx(0.25)
-    L.calibrate(layer, calibration)
+    made.calibrate(layer, calibration)
     np.testing.assert_allclose(layer.scale, (0.25, 0.05, 0.05))
     assert [str(unit) for unit in layer.units] == ["second", "nanometer", "nanometer"]
     assert layer.axis_labels == ("t", "y", "x")
@@ -69,12 +69,12 @@ def test_calibration_comes_from_the_file_where_the_layer_has_none(opened):
 
 def test_a_layer_that_no_longer_has_the_shape_of_its_file_is_not_calibrated(opened):
     opened.data = opened.data[:, ::2, ::2]
-    assert L.calibration_of_file(opened) == Calibration()
+    assert made.calibration_of_file(opened) == Calibration()
 
 
 def test_a_scale_set_by_hand_is_left_alone(frames):
     layer = Image(frames, scale=(1, 3, 3))
-    L.calibrate(layer, Calibration(0.5, 0.25))
+    made.calibrate(layer, Calibration(0.5, 0.25))
     np.testing.assert_allclose(layer.scale, (1, 3, 3))
 
 
@@ -82,7 +82,7 @@ def test_a_scale_set_by_hand_is_left_alone(frames):
 
 
 def test_a_layer_becomes_a_movie_with_its_physics(layer, frames):
-    movie = L.movie_from_layer(layer)
+    movie = made.movie_from_layer(layer)
     assert (movie.name, movie.shape) == ("lattice", frames.shape)
     assert movie.pixel_size == pytest.approx(0.5)
     assert movie.frame_time == pytest.approx(0.25)
@@ -91,17 +91,17 @@ def test_a_layer_becomes_a_movie_with_its_physics(layer, frames):
 
 def test_lazy_data_is_read_only_as_far_as_it_is_asked_for(frames):
     data = Virtual(frames)
-    movie = L.movie_from_layer(Image(data, rgb=False, contrast_limits=(0, 255)))
+    movie = made.movie_from_layer(Image(data, rgb=False, contrast_limits=(0, 255)))
     data.asked.clear()
     np.testing.assert_array_equal(movie.read(3, 5), frames[3:5])
     assert data.asked == [slice(3, 5)]
 
 
 def test_our_own_lazy_layers_read_whole_ranges(movie):
-    data, kwargs, kind = L.layer_of_movie(movie)
+    data, kwargs, kind = made.layer_of_movie(movie)
     layer = Layer.create(data, kwargs, kind)
     assert isinstance(layer.data, LazyStack)
-    assert L.movie_from_layer(layer).source is movie.source
+    assert made.movie_from_layer(layer).source is movie.source
     np.testing.assert_allclose(layer.scale, (0.25, 0.05, 0.05))
 
 
@@ -122,14 +122,14 @@ def test_our_own_lazy_layers_read_whole_ranges(movie):
 def test_what_is_no_movie_is_refused_in_one_sentence(shape, options, sentence):
     layer = Image(np.ones(shape, np.uint8), name="data", **options)
     with pytest.raises(InputError, match=sentence):
-        L.movie_from_layer(layer)
+        made.movie_from_layer(layer)
 
 
 def test_no_layer_and_other_layers_are_refused():
     with pytest.raises(InputError, match=r"^got no layer, expected an image layer with a movie"):
-        L.movie_from_layer(None)
+        made.movie_from_layer(None)
     with pytest.raises(InputError, match=r"^spots: got a Points layer, expected an image layer"):
-        L.movie_from_layer(Points(np.zeros((1, 3)), name="spots"))
+        made.movie_from_layer(Points(np.zeros((1, 3)), name="spots"))
 
 
 # --- results → layers -------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def tuples(layer, frames, tmp_path):
     }
     store = ResultStore(frames.shape, 4, dtypes, tmp_path)
     settings = Settings(compression_ratio=4).to_json()
-    return L.comparison_layers(layer.data, store, Geometry.of(layer), (1.0, 9.0), settings)
+    return made.comparison_layers(layer.data, store, Geometry.of(layer), (1.0, 9.0), settings)
 
 
 def test_four_layers_in_the_order_of_their_boxes(tuples):
@@ -192,9 +192,9 @@ def test_the_scale_bar_has_a_unit(tuples):
 
 def test_contrast_leaves_out_what_is_rare_and_never_collapses():
     sample = np.concatenate([np.linspace(10, 20, 10_000), [1e6]])
-    low, high = L.contrast_limits(sample)
+    low, high = made.contrast_limits(sample)
     assert (low, high) == pytest.approx((10, 20), abs=0.1)
-    wide = L.contrast_limits(sample, margin=0.5)
+    wide = made.contrast_limits(sample, margin=0.5)
     assert wide == pytest.approx((5, 25), abs=0.2)
-    assert L.contrast_limits(np.full(10, 3.0)) == (3.0, 4.0)
-    assert L.contrast_limits(np.full(10, np.nan)) == (0.0, 1.0)
+    assert made.contrast_limits(np.full(10, 3.0)) == (3.0, 4.0)
+    assert made.contrast_limits(np.full(10, np.nan)) == (0.0, 1.0)

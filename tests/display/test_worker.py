@@ -36,8 +36,8 @@ def worker_of(qtbot):
         worker = Worker(FakeJob(call))
         worker.heard = []
         worker.reported.connect(lambda report: worker.heard.append(("reported", report)))
-        worker.failed.connect(lambda error: worker.heard.append(("failed", error)))
-        worker.ended.connect(lambda how: worker.heard.append(("ended", how)))
+        worker.failed.connect(lambda _, error: worker.heard.append(("failed", error)))
+        worker.ended.connect(lambda _, how: worker.heard.append(("ended", how)))
         workers.append(worker)
         return worker
 
@@ -112,7 +112,7 @@ def test_progress_is_told_now_and_then(worker_of, qtbot):
             progress(k / 1000)
 
     worker = worker_of(work)
-    worker.progressed.connect(fractions.append)
+    worker.progressed.connect(lambda _, fraction: fractions.append(fraction))
     with qtbot.waitSignal(worker.ended, timeout=5000):
         worker.start()
     assert fractions[0] == 0

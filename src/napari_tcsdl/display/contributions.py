@@ -117,7 +117,7 @@ def measurement_layer(path: Path) -> LayerTuple:
 # --- writer -----------------------------------------------------------------------------------
 
 
-def write_compressed(path: str, data: Any, meta: dict[str, Any]) -> list[str]:  # noqa: ANN401
+def write_compressed(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Compress one image layer into a ``.tcs.zarr`` file; an existing file is never replaced.
 
     The settings are those kept in the layer's metadata, or the defaults.

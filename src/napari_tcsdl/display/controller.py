@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +11,19 @@ from psygnal import Signal
 
 from .._validation import InputError, check_compression_ratio
 from ..settings import Settings
-from . import layers as L
 from .arrangement import Arrangement, label_of
 from .job import BlockReady, ComparisonJob, Finished, Job, Prepared, ReconstructionJob, Report
-from .layers import RAW, Geometry
+from .layers import (
+    KEY,
+    ROLES,
+    Geometry,
+    add_scores,
+    comparison_layers,
+    movie_from_layer,
+    result_layer,
+)
+from .run import Run, compressed_file
 from .store import JPEG, MEASUREMENT, RECONSTRUCTION
-
-
-@dataclass(eq=False)
-class Run:
-    """State of the run whose layers are shown."""
-
-    job: Job
-    settings: Settings
-    source: Layer
-    geometry: Geometry
-    layers: dict[str, Layer] = field(default_factory=dict)
-    added: list[Layer] = field(default_factory=list)
-    scores: list[Any] = field(default_factory=list)
-    by_frame: dict[tuple[str, int], Any] = field(default_factory=dict)
-    qualities: dict[int, int | None] = field(default_factory=dict)
-    frames_done: int = 0
-    finished: Finished | None = None
 
 
 class Controller:
@@ -101,7 +90,7 @@ class Controller:
     def _comparison(
         generation: int, layer: Layer | None, settings: Settings, truth: Layer | None
     ) -> ComparisonJob:
-        movie = L.movie_from_layer(layer)
+        movie = movie_from_layer(layer)
         check_compression_ratio(settings.compression_ratio, movie.shape[0])
         if settings.reference != "truth":
             return ComparisonJob(generation, movie, settings)
@@ -110,7 +99,7 @@ class Controller:
                 "got reference 'truth' without a truth layer, expected a noise-free movie of the "
                 "same shape; choose its layer, or another reference"
             )
-        return ComparisonJob(generation, movie, settings, L.movie_from_layer(truth))
+        return ComparisonJob(generation, movie, settings, movie_from_layer(truth))
 
     def cancel(self) -> None:
         """Stop the run. Frames that are done stay; reports still to come are dropped."""
@@ -144,6 +133,13 @@ class Controller:
 
     def apply(self, report: Report) -> bool:
         """Show what a job has reported; False if it came too late and was dropped."""
+        try:
+            return self._apply(report)
+        finally:
+            if isinstance(report, Prepared):
+                report.shown.set()
+
+    def _apply(self, report: Report) -> bool:
         run = self.run
         if run is None or run.job.stop.is_set() or report.generation != self.generation:
             if isinstance(report, Prepared):
@@ -161,25 +157,22 @@ class Controller:
 
     def _show_layers(self, run: Run, report: Prepared) -> None:
         settings = run.settings.to_json()
+        limits = report.limits or tuple(run.source.contrast_limits)
         if isinstance(run.job, ComparisonJob):
             raw = run.source.data[0] if run.source.multiscale else run.source.data
-            tuples = L.comparison_layers(
-                raw, report.store, run.geometry, report.limits, settings
-            )
+            tuples = comparison_layers(raw, report.store, run.geometry, limits, settings)
         else:
             stack = report.store.stacks[RECONSTRUCTION]
             facts = {"codec": settings["decoder"], "settings": settings, "scores": []}
-            tuples = [
-                L.result_layer(RECONSTRUCTION, stack, run.geometry, report.limits, facts)
-            ]
+            tuples = [result_layer(RECONSTRUCTION, stack, run.geometry, limits, facts)]
             run.layers[MEASUREMENT] = run.source
         point = self.viewer.dims.point
         for data, kwargs, kind in tuples:
             layer = Layer.create(data, kwargs, kind)
-            self.viewer.add_layer(layer)
-            run.layers[kwargs["metadata"][L.KEY]["role"]] = layer
+            run.layers[kwargs["metadata"][KEY]["role"]] = layer
             run.added.append(layer)
-        boxes = [run.layers[role] for role in L.ROLES if role in run.layers]
+            self.viewer.add_layer(layer)
+        boxes = [run.layers[role] for role in ROLES if role in run.layers]
         self._arrangement = Arrangement(self.viewer, boxes)
         self._arrangement.apply()
         self.viewer.dims.point = point
@@ -192,8 +185,8 @@ class Controller:
         run.frames_done += report.n_frames
         shown = report.first_frame <= self.frame < report.first_frame + report.n_frames
         for layer in run.added:
-            codec = layer.metadata[L.KEY]["codec"]
-            L.add_scores(layer, report.scores, report.descriptions.get(codec, ""))
+            codec = layer.metadata[KEY]["codec"]
+            add_scores(layer, report.scores, report.descriptions.get(codec, ""))
             if report.index == 0 and report.limits is not None:
                 layer.contrast_limits = report.limits
             if shown and layer in self.viewer.layers:
@@ -229,15 +222,7 @@ class Controller:
 
     def mean_scores(self) -> dict[str, tuple[float, float, int]]:
         """Mean (PSNR [dB], SSIM) and summed real bytes of each codec over the frames done."""
-        if self.run is None or not self.run.scores:
-            return {}
-        from ..comparison import mean_scores
-
-        spent: dict[str, int] = {}
-        for score in self.run.scores:
-            spent[score.codec] = spent.get(score.codec, 0) + score.bytes
-        means = mean_scores(self.run.scores)
-        return {codec: (*values, spent[codec]) for codec, values in means.items()}
+        return self.run.means() if self.run is not None else {}
 
     def _on_slider(self) -> None:
         if self.run is not None:
@@ -249,26 +234,7 @@ class Controller:
         if run is None:
             return
         for role, layer in run.layers.items():
-            label_of(layer).text = "\n".join(self._label(run, role))
-
-    def _label(self, run: Run, role: str) -> Sequence[str]:
-        ratio, n_frames = _ratio(run), run.job.n_frames
-        block = self.frame // ratio
-        if role == MEASUREMENT:
-            first, last = block * ratio, min((block + 1) * ratio, n_frames) - 1
-            frames = f"frames {first} to {last} in one" if last > first else f"frame {first}"
-            return f"measurement {block + 1} of {-(-n_frames // ratio)}", frames
-        codec = {RAW: "raw", RECONSTRUCTION: run.settings.decoder, JPEG: "jpeg_same_bytes"}[role]
-        title = L.title_of(codec)
-        if role == RECONSTRUCTION:
-            title = f"reconstruction ({title})"
-        if block not in run.qualities:
-            waiting = role != RAW and not run.job.stop.is_set()
-            return (title, "computing…") if waiting else (title,)
-        if role == JPEG and run.qualities[block] is not None:
-            title += f", q {run.qualities[block]}"
-        score = run.by_frame.get((codec, self.frame))
-        return (title,) if score is None else (title, f"{score.psnr:.2f} dB   SSIM {score.ssim:.3f}")
+            label_of(layer).text = "\n".join(run.label(role, self.frame))
 
     def _trim_slider(self) -> None:
         """End the slider with the movie: a last, shorter block's measurement reaches beyond it."""
@@ -287,7 +253,7 @@ class Controller:
         if stop > last + step / 2 or start < first - step / 2:
             self.viewer.dims.set_range(axis, (first, last, step))
 
-    def _on_removed(self, event: Any) -> None:  # noqa: ANN401 - napari's event
+    def _on_removed(self, event: Any) -> None:
         run = self.run
         if run is None:
             return
@@ -296,14 +262,3 @@ class Controller:
         if self._arrangement is not None and not {RECONSTRUCTION, JPEG} & set(run.layers):
             self.clear()
             self.abandoned.emit()
-
-
-def compressed_file(layer: Layer | None) -> dict[str, Any] | None:
-    """What ``layer`` says of the ``.tcs.zarr`` file that it shows; None for a movie."""
-    entry = layer.metadata.get(L.KEY, {}) if layer is not None else {}
-    return entry if entry.get("role") == MEASUREMENT and entry.get("path") else None
-
-
-def _ratio(run: Run) -> int:
-    file = compressed_file(run.source)
-    return int(file["compression_ratio"]) if file else run.settings.compression_ratio

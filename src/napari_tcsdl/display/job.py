@@ -17,11 +17,13 @@ import numpy as np
 from .._validation import Cancelled, DeviceError, OutputError, TcsdlError
 from ..movie import Movie
 from ..settings import Settings
-from .layers import contrast_limits
+from .layers import contrast_limits, title_of
 from .store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
 
 logger = logging.getLogger(__name__)
 
+SHOW_SECONDS = 20.0
+"""Longest wait for the window to show the layers of a run."""
 JPEG_CODEC = "jpeg_same_bytes"
 CONTRAST_MARGIN = 0.25
 """All boxes share the contrast of the reference, widened so that noise is not clipped."""
@@ -39,10 +41,16 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class Prepared(Report):
-    """The input is good and the result stacks exist, still dark."""
+    """The input is good and the result stacks exist, still dark.
+
+    ``limits`` are the contrast to begin with, or None for that of the input. ``shown`` is set
+    once their layers are there: the work begins after that, as both at once would make the
+    window stutter.
+    """
 
     store: ResultStore
-    limits: tuple[float, float]
+    limits: tuple[float, float] | None = None
+    shown: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +72,13 @@ class BlockReady(Report):
 
 @dataclass(frozen=True, eq=False)
 class Finished(Report):
-    """All blocks are done. ``real_bytes`` of the compressed file, by part, with the total."""
+    """All blocks are done.
 
+    ``real_bytes`` are those of the compressed file at ``path``, by part, with the total;
+    ``raw_bytes`` those of the movie's pixels.
+    """
+
+    raw_bytes: int
     real_bytes: dict[str, int]
     path: Path
 
@@ -76,8 +89,15 @@ Reporter = Callable[[Report], None]
 class Job(Protocol):
     """One run, to be called once in any thread; setting ``stop`` ends it at the next step."""
 
-    generation: int
-    stop: threading.Event
+    @property
+    def generation(self) -> int:
+        """Number of the run."""
+        ...
+
+    @property
+    def stop(self) -> threading.Event:
+        """Set it to end the run."""
+        ...
 
     @property
     def n_frames(self) -> int:
@@ -130,13 +150,11 @@ class ComparisonJob:
                     MEASUREMENT: np.dtype(np.float32),
                 },
             )
-            report(Prepared(self.generation, store, limits))
+            _announce(Prepared(self.generation, store, limits), report)
             step(0.0)
             self._blocks(store, report, step)
 
-    def _blocks(
-        self, store: ResultStore, report: Reporter, step: Callable[[float], None]
-    ) -> None:
+    def _blocks(self, store: ResultStore, report: Reporter, step: Callable[[float], None]) -> None:
         # Imported here, in the thread: numba, zarr and torch take seconds to load.
         from ..comparison import compare
         from ..io import open_compressed
@@ -161,7 +179,8 @@ class ComparisonJob:
                     jpeg.quality,
                 )
             )
-        report(Finished(self.generation, dict(open_compressed(path).bytes_on_disk()), path))
+        real_bytes = dict(open_compressed(path).bytes_on_disk())
+        report(Finished(self.generation, self.movie.nbytes, real_bytes, path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,18 +201,15 @@ class ReconstructionJob:
 
             step = _stoppable(self.stop, progress)
             compressed = open_compressed(self.path)
-            low, high = compressed.header.value_range
             height, width = compressed.measurement(0).values.shape
             store = ResultStore(
                 (self.n_frames, height, width),
                 compressed.masks.compression_ratio,
                 {RECONSTRUCTION: np.dtype(np.float32)},
             )
-            report(Prepared(self.generation, store, (low, max(high, low + 1.0))))
+            _announce(Prepared(self.generation, store), report)
             step(0.0)
-            for index, block in enumerate(
-                reconstruct(compressed, self.settings, progress=step)
-            ):
+            for index, block in enumerate(reconstruct(compressed, self.settings, progress=step)):
                 store.write(RECONSTRUCTION, block.first_frame, block.frames)
                 report(
                     BlockReady(
@@ -201,23 +217,38 @@ class ReconstructionJob:
                         index,
                         block.first_frame,
                         len(block.frames),
-                        limits=contrast_limits(block.frames),
                     )
                 )
+            pixels = self.n_frames * height * width
+            raw_bytes = pixels * np.dtype(compressed.header.dtype).itemsize
             real_bytes = dict(compressed.bytes_on_disk())
-            report(Finished(self.generation, real_bytes, self.path))
+            report(Finished(self.generation, raw_bytes, real_bytes, self.path))
 
 
-def decoders() -> list[str]:
-    """Names of the decoders; loads torch."""
+@dataclass(frozen=True)
+class Choices:
+    """What this machine can run: names, each with what to call it on screen."""
+
+    devices: dict[str, str]
+    decoders: dict[str, str]
+
+
+def find_choices() -> Choices:
+    """List devices, with their memory, and decoders; loads torch, which takes seconds."""
+    from .._device import available_devices, choose_device
     from ..reconstruction import RECONSTRUCTORS
 
-    return list(RECONSTRUCTORS)
+    devices = {"auto": f"auto ({choose_device('auto').label})"}
+    devices |= {str(choice.device): choice.label for choice in available_devices()}
+    return Choices(devices, {name: title_of(name) for name in RECONSTRUCTORS})
 
 
-def _stoppable(
-    stop: threading.Event, progress: Callable[[float], None]
-) -> Callable[[float], None]:
+def _announce(prepared: Prepared, report: Reporter) -> None:
+    report(prepared)
+    prepared.shown.wait(SHOW_SECONDS)
+
+
+def _stoppable(stop: threading.Event, progress: Callable[[float], None]) -> Callable[[float], None]:
     def step(fraction: float) -> None:
         if stop.is_set():
             raise Cancelled

@@ -165,7 +165,7 @@ def movie_from_layer(layer: Layer | None) -> Movie:
     )
 
 
-def layer_of_movie(movie: Movie, **metadata: Any) -> LayerTuple:  # noqa: ANN401 - free metadata
+def layer_of_movie(movie: Movie, **metadata: Any) -> LayerTuple:
     """Show ``movie`` lazily and calibrated; contrast from two of its frames."""
     calibration = Calibration(movie.pixel_size, movie.frame_time)
     stack = LazyStack.of_movie(movie)
@@ -239,7 +239,7 @@ class Geometry:
 
 def result_layer(
     role: str,
-    data: Any,  # noqa: ANN401 - whatever napari can slice
+    data: Any,
     geometry: Geometry,
     limits: tuple[float, float],
     metadata: dict[str, Any],
@@ -247,7 +247,7 @@ def result_layer(
     """Layer ``role`` over ``data``, with the geometry of its source and its own metadata."""
     kwargs = {
         "name": role,
-        **{name: value for name, value in vars(geometry).items()},
+        **vars(geometry),
         "contrast_limits": limits,
         "colormap": "gray",
         "metadata": {KEY: {"role": role, **metadata}},
@@ -258,7 +258,7 @@ def result_layer(
 
 
 def comparison_layers(
-    raw: Any,  # noqa: ANN401 - whatever napari can slice
+    raw: Any,
     store: ResultStore,
     geometry: Geometry,
     limits: tuple[float, float],

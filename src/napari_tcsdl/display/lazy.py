@@ -88,7 +88,7 @@ class LazyStack:
                 self._frames.popitem(last=False)
             return frame
 
-    def __getitem__(self, key: Any) -> NDArray[Any]:  # noqa: ANN401 - any numpy index
+    def __getitem__(self, key: Any) -> NDArray[Any]:
         """Read what ``key`` selects, and no other frame."""
         first, *rest = _expand(key, self.ndim)
         if isinstance(first, (int, np.integer)):
@@ -111,7 +111,7 @@ class LazyStack:
         return np.asarray(self[:], dtype=dtype)
 
 
-def _expand(key: Any, ndim: int) -> list[Any]:  # noqa: ANN401 - any numpy index
+def _expand(key: Any, ndim: int) -> list[Any]:
     """Write an index out as one entry an axis."""
     entries = list(key) if isinstance(key, tuple) else [key]
     if any(entry is Ellipsis for entry in entries):

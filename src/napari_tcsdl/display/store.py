@@ -105,3 +105,25 @@ class ResultStore:
         """Remove the folder now."""
         self.stacks = {}
         self.folder.remove()
+
+
+def copy_compressed(source: Path, target: Path) -> Path:
+    """Copy a ``.tcs.zarr`` folder to a new place.
+
+    Raises
+    ------
+    OutputError
+        If ``target`` exists, or cannot be written; nothing is ever replaced.
+    """
+    if target.exists():
+        raise OutputError(
+            f"got output {target}, which exists already, expected a new name; choose another name"
+        )
+    try:
+        shutil.copytree(source, target)
+    except (OSError, shutil.Error) as error:
+        raise OutputError(
+            f"got {getattr(error, 'strerror', None) or error} while writing {target}, expected a "
+            "folder that can be written; choose another place"
+        ) from error
+    return target

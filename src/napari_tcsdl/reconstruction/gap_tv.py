@@ -26,7 +26,10 @@ from .base import BlockContext, Progress
 
 _CHAMBOLLE_STEP = 0.125  # Chambolle 2004, Theorem 3.1: converges up to 1/8
 _NEIGHBOURHOOD = 9  # [px] over which the expected value of a pixel is averaged
-_WEIGHT_RANGE = (0.25, 2.0)  # of a pixel's weight; the step size falls with the largest
+_TEXTURE_NEIGHBOURHOOD = 17  # [px] over which motion is looked for
+_TEXTURE_SENSITIVITY = 2.0  # how fast the temporal weight falls where motion is found
+_CHECK_EVERY = 10  # iterations between looks at convergence
+_WEIGHT_RANGE = (0.5, 1.5)  # of a pixel's weight; the step size falls with the largest
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,14 @@ class GapTV:
         Of the clean mode, and Chambolle steps in each.
     tv_weight
         Of the clean mode, relative to the value range.
-    noisy_iterations
-        Of the noisy mode.
+    noisy_iterations, tolerance
+        Of the noisy mode: at most so many, fewer once frames change by less than ``tolerance``
+        standard deviations (rms) in one.
     noisy_tv_weight
         Of the noisy mode, relative to the noise of the mean of a block.
     temporal_weight
-        Of |differences between frames|, noisy mode, relative to the noise of one frame; 0 leaves
-        TV within each frame.
+        Of |differences between frames|, noisy mode, relative to the noise of one frame. It is
+        lowered where the measurement shows that something moves; 0 leaves TV within each frame.
     smoothing
         Differences below about this many standard deviations of one frame are penalised by their
         square (Huber), which spares the slopes of lattice fringes from stair-casing; noisy mode.
@@ -64,7 +68,8 @@ class GapTV:
     iterations: int = 40
     inner_steps: int = 5
     tv_weight: float = 0.2
-    noisy_iterations: int = 50
+    noisy_iterations: int = 200
+    tolerance: float = 1e-3
     noisy_tv_weight: float = 0.9
     temporal_weight: float = 1.2
     smoothing: float = 0.1
@@ -136,20 +141,27 @@ class GapTV:
         dual = _SpaceTimeDual(
             x,
             space=self.noisy_tv_weight * exposures**0.5 / phi.compression_ratio,
-            time=self.temporal_weight,
+            time=self.temporal_weight / (1 + _TEXTURE_SENSITIVITY * _motion(start, weight, phi)),
             smoothing=self.smoothing,
         )
         step = 1 / (float(weight.max()) / 2 + dual.NORM)
         for iteration in range(self.noisy_iterations):
             residual = phi.normalise((y - phi(x)) * weight)
+            check = (iteration + 1) % _CHECK_EVERY == 0
             ahead = None
+            change = 0.0
             for b, mask in enumerate(phi.masks):
                 frame = x.select(-3, b)
                 before = frame.clone()
                 frame.addcmul_(mask, residual, value=step)
                 dual.pull(frame, b, step)
                 ahead = dual.push(before.neg_().add_(frame, alpha=2), ahead, b)
+                if check:
+                    change += float((ahead - frame).square_().mean()) / phi.compression_ratio
             progress((iteration + 1) / self.noisy_iterations)
+            if check and change**0.5 < self.tolerance:
+                break
+        progress(1.0)
         return x
 
 
@@ -160,17 +172,18 @@ class _SpaceTimeDual:
     has been pulled by its old value, so that one pass is one exact iteration.
     """
 
-    NORM = 2.0  # Σ σ‖∇‖² with the steps below, ‖∇‖² ≤ 8 within and ≤ 4 between frames
-    STEP_SPACE = 1 / 8
-    STEP_TIME = 1 / 4
+    STEP_SPACE = 1 / 16
+    STEP_TIME = 1 / 8
+    NORM = 8 * STEP_SPACE + 4 * STEP_TIME  # Σ σ‖∇‖², within and between frames
 
-    def __init__(self, x: Tensor, *, space: float, time: float, smoothing: float) -> None:
+    def __init__(self, x: Tensor, *, space: float, time: Tensor, smoothing: float) -> None:
         self.across = torch.zeros_like(x)
         self.down = torch.zeros_like(x)
         self.between = torch.zeros_like(x)
         self.space = space
         self.time = time
-        self.smoothing = smoothing
+        self.shrink_space = 1 + self.STEP_SPACE * smoothing / space
+        self.shrink_time = 1 + self.STEP_TIME * smoothing / time
 
     def pull(self, frame: Tensor, b: int, step: float) -> None:
         """Frame b ← frame b − step · ∇ᵀq."""
@@ -186,14 +199,13 @@ class _SpaceTimeDual:
         _add_difference(across, ahead, -1, self.STEP_SPACE)
         _add_difference(down, ahead, -2, self.STEP_SPACE)
         norm = torch.mul(across, across).addcmul_(down, down).sqrt_().div_(self.space)
-        norm.clamp_(min=1 + self.STEP_SPACE * self.smoothing / self.space)
+        norm.clamp_(min=self.shrink_space)
         across.div_(norm)
         down.div_(norm)
-        if previous is not None and self.time > 0:
+        if previous is not None:
             between = self.between.select(-3, b - 1)
             between.add_(ahead, alpha=self.STEP_TIME).sub_(previous, alpha=self.STEP_TIME)
-            between.div_(1 + self.STEP_TIME * self.smoothing / self.time)
-            between.clamp_(-self.time, self.time)
+            between.div_(self.shrink_time).clamp_(-self.time, self.time)
         return ahead
 
 
@@ -205,19 +217,37 @@ def _local_mean(y: Tensor, phi: Phi) -> Tensor:
     return total / exposures.clamp(min=1 / _NEIGHBOURHOOD**2)
 
 
+def _motion(mean: Tensor, weight: Tensor, phi: Phi) -> Tensor:
+    """Excess of pixel-to-pixel variance of Ȳ over its noise, (…, H, W): 0 where nothing moves.
+
+    Neighbouring pixels see a changing scene through different masks, so that motion becomes
+    texture of single pixels in Ȳ. Mixed second differences (x and y) see that texture and little
+    of the scene itself.
+    """
+    mixed = mean.diff(dim=-1).diff(dim=-2)
+    mixed = torch.nn.functional.pad(mixed, (0, 1, 0, 1)).square_().div_(4)
+    expected = 1 / (phi.mask_sum.clamp(min=1) * weight)
+    size = _TEXTURE_NEIGHBOURHOOD
+    pooled = [
+        avg_pool2d(v.reshape(-1, *v.shape[-2:]), size, 1, size // 2).reshape(v.shape)
+        for v in (mixed, expected)
+    ]
+    return (pooled[0] / pooled[1] - 1).clamp_(min=0)
+
+
 def _repeated(image: Tensor, phi: Phi) -> Tensor:
     """B copies of (…, H, W) along a new axis −3."""
     return image.unsqueeze(-3).repeat_interleave(phi.compression_ratio, dim=-3)
 
 
 def _add_adjoint(x: Tensor, step: Tensor, phi: Phi) -> None:
-    """x ← x + Φᵀ step, without the temporary block."""
+    """Add Φᵀ step to ``x`` without a temporary block."""
     for mask, frame in zip(phi.masks, x.unbind(-3), strict=True):
         frame.addcmul_(mask, step)
 
 
 def _chambolle(image: Tensor, weight: float, steps: int) -> None:
-    """Replace ``image`` (…, H, W) by ``steps`` dual steps to argmin ½|x − image|² + weight·TV(x)."""
+    """Take ``steps`` dual steps from ``image`` towards argmin ½|x − image|² + weight · TV(x)."""
     across, down, gradient_x, gradient_y = (torch.zeros_like(image) for _ in range(4))
     x, norm = image.clone(), torch.empty_like(image)
     rate = _CHAMBOLLE_STEP / weight
@@ -235,7 +265,7 @@ def _chambolle(image: Tensor, weight: float, steps: int) -> None:
 
 
 def _add_difference(dual: Tensor, x: Tensor, axis: int, weight: float) -> None:
-    """``dual`` += weight · ∇x along one axis; its last entry stays 0 there."""
+    """Add weight · ∇x along one axis to ``dual``, whose last entry there stays 0."""
     n = x.shape[axis] - 1
     inner = dual.narrow(axis, 0, n)
     inner.add_(x.narrow(axis, 1, n), alpha=weight).sub_(x.narrow(axis, 0, n), alpha=weight)

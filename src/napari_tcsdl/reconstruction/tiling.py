@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .._validation import DeviceError
+from .._validation import Cancelled, DeviceError
 from ..masks import Masks
 from ..measurement import Phi
 from .base import BlockContext, Progress, Reconstructor
 
 MIN_TILE = 64
 """Side [px], without halo, of the smallest tile that is tried when memory is short."""
+
+_TELL_EVERY = 0.1  # [s] between calls of the progress callback while threads work
 
 
 class _Area(NamedTuple):
@@ -32,11 +37,15 @@ class _Area(NamedTuple):
 
     def split(self, side: int) -> Iterator[_Area]:
         """Cut into tiles of about equal size, none longer than ``side``."""
-        rows = np.linspace(0, self.height, -(-self.height // side) + 1).round().astype(int).tolist()
-        cols = np.linspace(0, self.width, -(-self.width // side) + 1).round().astype(int).tolist()
-        for y0, y1 in zip(rows[:-1], rows[1:], strict=True):
-            for x0, x1 in zip(cols[:-1], cols[1:], strict=True):
+        for y0, y1 in _cuts(self.height, side):
+            for x0, x1 in _cuts(self.width, side):
                 yield _Area(self.top + y0, self.left + x0, y1 - y0, x1 - x0)
+
+
+def _cuts(length: int, side: int) -> list[tuple[int, int]]:
+    """Cut 0 … length into the fewest parts of about equal length ≤ side."""
+    edges = np.linspace(0, length, -(-length // side) + 1).round().astype(int).tolist()
+    return list(pairwise(edges))
 
 
 def reconstruct_tiled(
@@ -86,28 +95,77 @@ def reconstruct_tiled(
     DeviceError
         If not even a tile of ``MIN_TILE`` pixels fits into the memory of the device.
     """
-    height, width = values.shape
-    frames = np.empty((n_frames, height, width), np.float32)
+    frames = np.empty((n_frames, *values.shape), np.float32)
     decoder = _TileDecoder(reconstructor, values, masks, context, torch.device(device))
-    pending = [_Area(0, 0, height, width)]
-    side, done = tile, 0.0
-    while pending:
-        area = pending.pop()
-        if area.side > side:
-            pending.extend(reversed(list(area.split(side))))
-            continue
-        share = area.height * area.width / (height * width)
-        if not decoder.decode(area, frames, _part(progress, done, share)):
-            pending.append(area)
-            side = _halved(area, decoder.device)
-            continue
-        done += share
+    areas = [_Area(0, 0, *values.shape)]
+    share = _Share(progress, values.size)
+    side = tile
+    while areas:
+        areas = [part for area in areas for part in area.split(side)]
+        areas = _decode_all(decoder, areas, frames, share)
+        if areas:
+            side = _halved(areas[0], decoder.device)
     return frames
 
 
-def _part(progress: Progress, done: float, share: float) -> Progress:
-    """Progress of one tile as progress of the frame."""
-    return lambda fraction: progress(min(done + share * fraction, 1.0))
+class _Share:
+    """Progress of tiles as progress of the frame; tiles report from several threads."""
+
+    def __init__(self, progress: Progress, n_pixels: int) -> None:
+        self.progress = progress
+        self.n_pixels = n_pixels
+        self.done: dict[_Area, float] = {}
+        self.stop = threading.Event()
+
+    def note(self, area: _Area, fraction: float) -> None:
+        """Take down the progress of ``area``; end its thread where the work was stopped."""
+        self.done[area] = fraction * area.height * area.width / self.n_pixels
+        if self.stop.is_set():
+            raise Cancelled
+
+    def tell(self) -> None:
+        """Call the progress callback, always from the thread that asked for the work."""
+        self.progress(min(sum(list(self.done.values())), 1.0))
+
+
+def _decode_all(
+    decoder: _TileDecoder, areas: list[_Area], frames: NDArray[np.float32], share: _Share
+) -> list[_Area]:
+    """Decode ``areas`` into ``frames``; return those for which memory did not suffice."""
+    if decoder.device.type != "cpu":
+        return [area for area in areas if not decoder.decode(area, frames, share, told=True)]
+    # A tile's operations are too short to be worth splitting among threads: where other programs
+    # use the cores each would wait for the slowest (measured: 80 times slower). One thread a tile.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        if min(threads, len(areas)) > 1:
+            return _decode_threaded(decoder, areas, frames, share, threads)
+        return [area for area in areas if not decoder.decode(area, frames, share, told=True)]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _decode_threaded(
+    decoder: _TileDecoder,
+    areas: list[_Area],
+    frames: NDArray[np.float32],
+    share: _Share,
+    threads: int,
+) -> list[_Area]:
+    """Do the same in so many threads at once."""
+    with ThreadPoolExecutor(threads) as pool:
+        tasks = {pool.submit(decoder.decode, area, frames, share): area for area in areas}
+        try:
+            while wait(tasks, timeout=_TELL_EVERY).not_done:
+                share.tell()
+            share.tell()
+        except BaseException:
+            share.stop.set()
+            for task in tasks:
+                task.cancel()
+            raise
+        return [area for task, area in tasks.items() if not task.result()]
 
 
 def _halved(area: _Area, device: torch.device) -> int:
@@ -157,15 +215,28 @@ class _TileDecoder:
         self.context = context
         self.device = device
 
-    def decode(self, area: _Area, frames: NDArray[np.float32], progress: Progress) -> bool:
-        """Decode ``area`` into ``frames``; False where the device's memory does not suffice."""
+    def decode(
+        self, area: _Area, frames: NDArray[np.float32], share: _Share, told: bool = False
+    ) -> bool:
+        """Decode ``area`` into ``frames``; False where the device's memory does not suffice.
+
+        ``told``: this thread may call the progress callback itself.
+        """
+
+        def report(fraction: float) -> None:
+            share.note(area, fraction)
+            if told:
+                share.tell()
+
         try:
-            self._decode(area, frames, progress)
+            self._decode(area, frames, report)
         except (RuntimeError, MemoryError) as error:
             # Returning drops the traceback, and with it the tensors it keeps alive.
-            if _is_out_of_memory(error):
-                return False
-            raise
+            if not _is_out_of_memory(error):
+                raise
+            share.done.pop(area, None)
+            return False
+        report(1.0)
         return True
 
     @torch.inference_mode()

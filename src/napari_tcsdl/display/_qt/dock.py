@@ -1,41 +1,45 @@
-"""The dock "Compress and reconstruct": wires form, worker, controller and results."""
+"""The dock "Compress and reconstruct": wires panel, worker and controller."""
 
 from __future__ import annotations
 
-import shutil
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import napari
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from napari.layers import Layer
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QFileDialog
 
-from ..._validation import OutputError, TcsdlError
-from .. import layers as L
-from ..controller import Controller, compressed_file
-from ..job import Finished, Report
-from .form import SettingsForm, duration
+from ..._validation import TcsdlError
+from ..controller import Controller
+from ..job import Report, find_choices
+from ..layers import (
+    Calibration,
+    calibrate,
+    calibration_of_file,
+    calibration_of_layer,
+    movie_from_layer,
+)
+from ..run import compressed_file
+from ..store import copy_compressed
+from .form import duration
 from .overlay import register_labels
-from .results import ResultsPanel, readable_bytes
+from .panel import Panel
+from .results import readable_bytes
 from .worker import Task, Worker
 
 SUFFIX = ".tcs.zarr"
 JOIN_SECONDS = 5.0
+"""Longest wait for a thread when the dock closes."""
+CANCEL_MS = 800
+"""Longest wait for a cancelled run; a step that takes longer ends in the background."""
+REFERENCES = {"denoised": "denoised raw frames", "raw": "raw frames", "truth": "the truth"}
 
 
-class CompressDock(QWidget):
+class CompressDock(Panel):
     """Compress a movie, reconstruct it, and compare it with its rivals.
 
     Parameters
@@ -51,100 +55,38 @@ class CompressDock(QWidget):
         self.controller = Controller(napari_viewer)
         self.worker: Worker | None = None
         self._threads: list[Worker | Task] = []
-        self._calibrated: set[int] = set()
-        self._started = 0.0
+        self._asked: set[int] = set()
+        self._begun: float | None = None
         self._closed = False
-        self._build()
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(CANCEL_MS)
         self._connect()
-        self._load_devices()
+        self.show_idle(0.0, "")
+        self._task(find_choices, self.form.show_choices)
         self._on_layers()
-
-    # --- build --------------------------------------------------------------------------------
-
-    def _build(self) -> None:
-        self.form = SettingsForm()
-        self.run_button = QPushButton("Run")
-        self.run_button.setToolTip(
-            "Compress, reconstruct and compare the movie. The layers of the last run are replaced."
-        )
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop within a second; frames that are done stay.")
-        self.bar = QProgressBar()
-        self.bar.setRange(0, 1000)
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(8)
-        self.bar.setToolTip("Share of the movie that is done")
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.error = QLabel()
-        self.error.setObjectName("error")
-        self.error.setWordWrap(True)
-        self.error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.error.setStyleSheet(
-            "#error { color: #ffb4a8; background: rgba(200, 60, 40, 45); border-radius: 4px; "
-            "padding: 8px; }"
-        )
-        self.error.hide()
-        self.results = ResultsPanel()
-        self.save_button = QPushButton("Save compressed file…")
-        self.save_button.setToolTip("Copy the .tcs.zarr file of this run to a place you choose.")
-
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(10, 8, 10, 8)
-        column.setSpacing(10)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.run_button, 2)
-        buttons.addWidget(self.cancel_button, 1)
-        column.addWidget(self.form)
-        column.addLayout(buttons)
-        column.addWidget(self.bar)
-        column.addWidget(self.status)
-        column.addWidget(self.error)
-        column.addWidget(rule())
-        column.addWidget(self.results)
-        column.addWidget(self.save_button)
-        column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
-        self.setMinimumWidth(430)
-        self._show_idle("")
+        self._show_results()
 
     def _connect(self) -> None:
         events = self.viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self._on_layers)
         self.form.edited.connect(self._on_edited)
+        self.form.edited.connect(self.error.hide)
         self.form.layer.currentIndexChanged.connect(self._on_input)
         self.run_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button.clicked.connect(self._ask_where_to_save)
+        self._patience.timeout.connect(self._stop_waiting)
         self.controller.changed.connect(self._show_results)
         self.controller.abandoned.connect(self._on_abandoned)
-        # The dock may be destroyed without a close event: nothing here may refer to self.
+        # Qt may destroy the dock without a close event: nothing here may refer to self.
         self.destroyed.connect(partial(_let_go, self.controller, self._threads))
 
-    # --- devices ------------------------------------------------------------------------------
-
-    def _load_devices(self) -> None:
-        """Ask torch for its devices in a thread: importing it takes seconds."""
-        self._task(_devices_and_decoders, self._show_devices)
-
-    def _show_devices(self, found: tuple[dict[str, str], dict[str, str]]) -> None:
-        devices, decoders = found
-        self.form.show_devices(devices)
-        self.form.show_decoders(decoders)
-
-    def _task(self, call: Any, done: Any) -> None:  # noqa: ANN401 - any call and its receiver
+    def _task(self, call: Callable[[], Any], done: Callable[[Any], None]) -> None:
         task = Task(call, self)
         task.done.connect(done)
-        task.failed.connect(self._show_error)
+        task.failed.connect(self.show_error)
         self._threads.append(task)
         task.start()
 
@@ -162,40 +104,42 @@ class CompressDock(QWidget):
     def _on_input(self) -> None:
         """Give a newly chosen layer the calibration of its file, if it has none itself."""
         layer = self.form.layer.layer()
-        if layer is not None and id(layer) not in self._calibrated:
-            self._calibrated.add(id(layer))
-            if layer.source.path and compressed_file(layer) is None:
-                self._task(
-                    partial(L.calibration_of_file, layer), partial(self._calibrate, layer)
-                )
+        if layer is None or id(layer) in self._asked:
+            return
+        self._asked.add(id(layer))
+        if layer.source.path and compressed_file(layer) is None:
+            self._task(lambda: (layer, calibration_of_file(layer)), self._calibrate)
 
-    def _calibrate(self, layer: Any, calibration: L.Calibration) -> None:  # noqa: ANN401
-        if layer in self.viewer.layers and calibration != L.Calibration():
-            L.calibrate(layer, calibration)
+    def _calibrate(self, found: tuple[Layer, Calibration]) -> None:
+        layer, calibration = found
+        if layer in self.viewer.layers and calibration != Calibration():
+            calibrate(layer, calibration)
             self.viewer.reset_view()
             self._on_edited()
 
     def _on_edited(self) -> None:
-        layer = self.form.layer.layer()
+        layer, running = self.form.layer.layer(), self.worker is not None
         file = compressed_file(layer)
-        ready = True
-        if layer is None:
-            self.form.describe_nothing("Open a movie: File ▸ Open, or drop it into the window.")
-            ready = False
-        elif file is not None:
-            self.form.describe_file(file, L.calibration_of_layer(layer))
-        else:
-            try:
-                movie = L.movie_from_layer(layer)
-            except TcsdlError as error:
-                self.form.describe_nothing(str(error))
-                ready = False
-            else:
-                self.form.describe(movie.shape, movie.dtype, L.calibration_of_layer(layer))
-        running = self.worker is not None
         self.form.lock(running=running, file=file is not None)
         self.run_button.setText("Reconstruct" if file is not None else "Run")
-        self.run_button.setEnabled(ready and not running)
+        self.run_button.setEnabled(self._describe(layer) and not running)
+
+    def _describe(self, layer: Layer | None) -> bool:
+        """Write what the input is; False if it cannot be used."""
+        if layer is None:
+            self.form.describe_nothing("Open a movie: File ▸ Open, or drop it into the window.")
+            return False
+        file = compressed_file(layer)
+        if file is not None:
+            self.form.describe_file(file, calibration_of_layer(layer))
+            return True
+        try:
+            movie = movie_from_layer(layer)
+        except TcsdlError as error:
+            self.form.describe_nothing(str(error))
+            return False
+        self.form.describe(movie.shape, movie.dtype, calibration_of_layer(layer))
+        return True
 
     # --- run ----------------------------------------------------------------------------------
 
@@ -207,125 +151,117 @@ class CompressDock(QWidget):
         layer = self.form.layer.layer()
         try:
             settings = self.form.settings()
-            if layer is not None:
-                L.calibrate(layer, L.calibration_of_layer(layer))
             job = self.controller.start(layer, settings, self.form.truth.layer())
         except TcsdlError as error:
-            self._show_error(error)
+            self.show_error(error)
             return
         self.results.table.forget()
         self._show_results()
+        self._begun = None
+        self.show_busy("reading the movie, measuring its noise…")
         self.worker = Worker(job, self)
         self.worker.reported.connect(self._on_report)
         self.worker.progressed.connect(self._on_progress)
-        self.worker.failed.connect(self._show_error)
+        self.worker.failed.connect(self._on_failed)
         self.worker.ended.connect(self._on_ended)
         self._threads.append(self.worker)
-        self._started = 0.0
-        self.bar.setRange(0, 0)
-        self.status.setText("reading the movie, measuring its noise…")
-        self.cancel_button.setEnabled(True)
         self._on_edited()
         self.worker.start()
 
     def cancel(self) -> None:
-        """Stop the run."""
+        """Stop the run; frames that are done stay."""
         if self.worker is not None:
             self.controller.cancel()
             self.cancel_button.setEnabled(False)
             self.status.setText("stopping…")
+            self._patience.start()
+
+    def _stop_waiting(self) -> None:
+        if self.worker is not None and self.worker.job.stop.is_set():
+            self._on_ended(self.worker, "cancelled")
 
     def _on_report(self, report: Report) -> None:
-        if self.controller.apply(report) and isinstance(report, Finished):
-            self.bar.setValue(1000)
+        self.controller.apply(report)
 
-    def _on_progress(self, fraction: float) -> None:
-        if self.worker is None or self.worker.job.stop.is_set():
+    def _on_progress(self, worker: Worker, fraction: float) -> None:
+        if worker is not self.worker or worker.job.stop.is_set():
             return
         now = time.monotonic()
-        if self._started == 0.0 or fraction <= 0:
-            self._started = now
+        if fraction <= 0 or self._begun is None:
+            self._begun = now
             return
-        self.bar.setRange(0, 1000)
-        self.bar.setValue(round(1000 * fraction))
-        total, elapsed = self.worker.job.n_frames, max(now - self._started, 1e-3)
-        rate = fraction * total / elapsed
+        total, elapsed = worker.job.n_frames, max(now - self._begun, 1e-3)
         left = (1 - fraction) / fraction * elapsed
-        self.status.setText(
-            f"{fraction * total:.0f} of {total} frames,  {rate:.2g} frames/s,  "
-            f"{duration(round(left) or 1)} left"
+        self.show_progress(
+            fraction,
+            f"{fraction * total:.0f} of {total} frames,  {fraction * total / elapsed:.2g} "
+            f"frames/s,  {duration(round(left) or 1)} left",
         )
 
-    def _on_ended(self, outcome: str) -> None:
-        run, worker = self.controller.run, self.worker
-        done = run.frames_done if run is not None else 0
-        total = worker.job.n_frames if worker is not None else 0
-        self.worker = None
+    def _on_failed(self, worker: Worker, error: TcsdlError) -> None:
+        if worker is self.worker:
+            self.show_error(error)
+
+    def _on_ended(self, worker: Worker, outcome: str) -> None:
         self._threads[:] = [thread for thread in self._threads if not thread.wait(0)]
+        if worker is not self.worker:
+            return
+        self.worker = None
+        self._patience.stop()
+        run, total = self.controller.run, worker.job.n_frames
+        done = run.frames_done if run is not None else 0
         text = {
             "finished": f"done: {done} of {total} frames",
             "cancelled": f"cancelled: {done} of {total} frames are done",
             "failed": f"stopped: {done} of {total} frames are done",
         }[outcome]
-        self._show_idle(text)
+        self.show_idle(done / total, text)
         self._show_results()
         self._on_edited()
 
     def _on_abandoned(self) -> None:
         if self.worker is not None:
-            self._show_error(
-                TcsdlError(
-                    "got the result layers deleted while they were computed, expected them to "
-                    "stay until the end; press Run to begin again"
-                )
+            self._patience.start()
+            self.show_error(
+                "got the result layers deleted while they were computed, expected them to stay "
+                "until the end; press Run to begin again"
             )
         self._show_results()
 
-    # --- show ---------------------------------------------------------------------------------
-
-    def _show_idle(self, status: str) -> None:
-        value = self.bar.value() if self.bar.maximum() else 0
-        self.bar.setRange(0, 1000)
-        self.bar.setValue(max(0, value))
-        self.status.setText(status)
-        self.cancel_button.setEnabled(False)
-
-    def _show_error(self, error: Any) -> None:  # noqa: ANN401 - from a Qt signal
-        self.error.setText(str(error))
-        self.error.show()
+    # --- results ------------------------------------------------------------------------------
 
     def _show_results(self) -> None:
         controller, run = self.controller, self.controller.run
-        means = controller.mean_scores()
-        self.results.table.show_scores(controller.current_scores(), means)
         finished = run.finished if run is not None else None
-        raw = means["raw"][2] if finished is not None and "raw" in means else None
-        self.results.show_bytes(raw, finished.real_bytes if finished is not None else None)
+        compared = run is None or compressed_file(run.source) is None
+        self.results.table.show_scores(controller.current_scores(), controller.mean_scores())
+        self.results.table.setVisible(compared)
+        self.results.show_bytes(
+            finished.raw_bytes if finished else None, finished.real_bytes if finished else None
+        )
+        self.save_button.setEnabled(finished is not None and compared)
         self.results.caption.setText(self._caption())
-        self.save_button.setEnabled(finished is not None and bool(means))
 
     def _caption(self) -> str:
         run = self.controller.run
         if run is None:
             return "Scores and real bytes appear here while a movie is compared."
-        against = {"denoised": "denoised raw frames", "raw": "raw frames", "truth": "truth"}
+        if compressed_file(run.source) is not None:
+            return "A compressed file holds no raw frames to compare with."
         return (
-            f"frame {self.controller.frame}, against {against[run.settings.reference]}"
-            f"  (B = {run.settings.compression_ratio})"
+            f"frame {self.controller.frame}, against {REFERENCES[run.settings.reference]}"
+            f"  (B = {run.compression_ratio})"
         )
-
-    # --- save ---------------------------------------------------------------------------------
 
     def _ask_where_to_save(self) -> None:
         run = self.controller.run
-        if run is None or run.finished is None:
-            return
-        proposal = f"{Path(run.source.name).stem}{SUFFIX}"
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save compressed file", proposal, f"Compressed movie (*{SUFFIX})"
-        )
-        if path:
-            self.save(path)
+        if run is not None:
+            proposal = f"{Path(run.source.name).stem}{SUFFIX}"
+            path, _ = QFileDialog.getSaveFileName(
+                self, "Save compressed file", proposal, f"Compressed movie (*{SUFFIX})"
+            )
+            if path:
+                self.save(path)
 
     def save(self, path: str | Path) -> None:
         """Copy the compressed file of this run to ``path``; nothing is ever replaced."""
@@ -336,7 +272,7 @@ class CompressDock(QWidget):
         target = Path(path)
         if not target.name.endswith(SUFFIX):
             target = target.with_name(target.name + SUFFIX)
-        self._task(partial(_copy, run.finished.path, target), self._on_saved)
+        self._task(partial(copy_compressed, run.finished.path, target), self._on_saved)
 
     def _on_saved(self, target: Path) -> None:
         size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
@@ -344,13 +280,15 @@ class CompressDock(QWidget):
 
     # --- close --------------------------------------------------------------------------------
 
-    def event(self, event: QEvent) -> bool:
+    def event(self, event: QEvent | None) -> bool:
         """Let go of the viewer when napari takes the dock away, which sends no close event."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+        taken = event is not None and event.type() == QEvent.Type.ParentChange
+        if taken and self.parent() is None:
             self.shut_down()
         return super().event(event)
 
-    def closeEvent(self, event: Any) -> None:  # noqa: ANN401, N802, D102 - Qt's name
+    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Let go of the viewer."""
         self.shut_down()
         super().closeEvent(event)
 
@@ -374,36 +312,3 @@ def _let_go(controller: Controller, threads: list[Worker | Task], *_: object) ->
     for thread in threads:
         thread.wait(JOIN_SECONDS)
     threads.clear()
-
-
-def _devices_and_decoders() -> tuple[dict[str, str], dict[str, str]]:
-    from ..._device import available_devices, choose_device
-    from ..job import decoders
-
-    best = choose_device("auto")
-    devices = {"auto": f"auto ({best.label})"}
-    devices |= {str(choice.device): choice.label for choice in available_devices()}
-    return devices, {name: L.title_of(name) for name in decoders()}
-
-
-def _copy(source: Path, target: Path) -> Path:
-    if target.exists():
-        raise OutputError(
-            f"got output {target}, which exists already, expected a new name; choose another name"
-        )
-    try:
-        shutil.copytree(source, target)
-    except OSError as error:
-        raise OutputError(
-            f"got {error.strerror or error} while writing {target}, expected a folder that can be "
-            "written; choose another place"
-        ) from error
-    return target
-
-
-def rule() -> QFrame:
-    """A thin horizontal line."""
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setStyleSheet("color: rgba(128, 128, 128, 90);")
-    return line

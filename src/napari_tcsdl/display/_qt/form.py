@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Image, Layer
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...settings import Settings
+from ..job import Choices
 from ..layers import Calibration
 
 MASKS = {"balanced": "balanced", "bernoulli": "Bernoulli, p = 0.5"}
@@ -102,13 +103,10 @@ class SettingsForm(QWidget):
             reference=self.reference.currentData(),
         )
 
-    def show_devices(self, devices: dict[str, str]) -> None:
-        """Offer ``devices`` (name → label), best first."""
-        self._refill(self.device, devices)
-
-    def show_decoders(self, decoders: dict[str, str]) -> None:
-        """Offer ``decoders`` (name → title)."""
-        self._refill(self.decoder, decoders)
+    def show_choices(self, choices: Choices) -> None:
+        """Offer the devices and decoders of this machine."""
+        self._refill(self.device, choices.devices)
+        self._refill(self.decoder, choices.decoders)
 
     @staticmethod
     def _refill(combo: QComboBox, entries: dict[str, str]) -> None:
@@ -120,7 +118,7 @@ class SettingsForm(QWidget):
         combo.setCurrentIndex(max(0, combo.findData(before)))
         combo.blockSignals(False)
 
-    def describe(self, shape: tuple[int, ...], dtype: Any, calibration: Calibration) -> None:  # noqa: ANN401
+    def describe(self, shape: tuple[int, ...], dtype: Any, calibration: Calibration) -> None:
         """Write what the movie is, and what B means for it."""
         count, height, width = shape
         pixel, step = calibration.pixel_size, calibration.frame_time
@@ -131,6 +129,9 @@ class SettingsForm(QWidget):
         ]
         self.facts.setText(",  ".join(facts[:1]) + "\n" + ",  ".join(facts[1:]))
         ratio = self.ratio.value()
+        if ratio > count:
+            self.hint.setText(f"more than the {count} frames of this movie")
+            return
         blocks = -(-count // ratio)
         rest = count % ratio
         span = f" = {duration(ratio * step)}" if step is not None else ""
@@ -195,7 +196,7 @@ class LayerCombo(QComboBox):
 
 
 def choice(entries: dict[str, str]) -> QComboBox:
-    """A combo box over ``entries`` (value → text) that does not widen the dock."""
+    """Return a combo box over ``entries`` (value → text) that does not widen the dock."""
     combo = QComboBox()
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(16)
@@ -205,7 +206,7 @@ def choice(entries: dict[str, str]) -> QComboBox:
 
 
 def quiet_label() -> QLabel:
-    """A label in a softer voice, for facts beside a control."""
+    """Return a label in a softer voice, for facts beside a control."""
     label = QLabel()
     label.setWordWrap(True)
     label.setStyleSheet("color: palette(mid);")
@@ -213,7 +214,7 @@ def quiet_label() -> QLabel:
 
 
 def duration(seconds: float) -> str:
-    """A time in the unit that reads best."""
+    """Write a time in the unit that reads best."""
     if seconds < 0.001:
         return f"{seconds * 1e6:.3g} µs"
     if seconds < 0.1:

@@ -29,11 +29,13 @@ TIPS = (
     "Mean SSIM of all frames done",
     "Real size of all frames done",
 )
+ROOM = 4
+"""Under the last row [px]: styles draw the header a little higher than they say."""
 CODECS = ("raw", "gap_tv", "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
 
 
 def readable_bytes(count: float) -> str:
-    """``count`` bytes in the unit that reads best."""
+    """Write ``count`` bytes in the unit that reads best."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
@@ -46,15 +48,19 @@ class ScoreTable(QTableWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(COLUMNS), parent)
-        self.setHorizontalHeaderLabels(COLUMNS)
+        header, rows = self.horizontalHeader(), self.verticalHeader()
+        assert header is not None
+        assert rows is not None
         for column, tip in enumerate(TIPS):
-            self.horizontalHeaderItem(column).setToolTip(tip)
-        header = self.horizontalHeader()
+            item = QTableWidgetItem(COLUMNS[column])
+            item.setToolTip(tip)
+            self.setHorizontalHeaderItem(column, item)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(26)
+        rows.hide()
+        rows.setDefaultSectionSize(26)
+        self._header = header
         self.setShowGrid(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -63,6 +69,7 @@ class ScoreTable(QTableWidget):
             policy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._rows: dict[str, int] = {}
+        self._cells: dict[tuple[int, int], QTableWidgetItem] = {}
         self.show_scores({}, {})
 
     def show_scores(
@@ -82,13 +89,13 @@ class ScoreTable(QTableWidget):
                 readable_bytes(mean[2]) if mean else "–",
             )
             for column, text in enumerate(texts, start=1):
-                self.item(row, column).setText(text)
+                self._cells[row, column].setText(text)
         self._fit()
 
     def forget(self) -> None:
         """Drop all rows: those of a new run may have other names."""
         self.setRowCount(0)
-        self._rows = {}
+        self._rows, self._cells = {}, {}
 
     def _add_row(self, codec: str) -> None:
         row = self.rowCount()
@@ -97,13 +104,13 @@ class ScoreTable(QTableWidget):
         for column in range(len(COLUMNS)):
             item = QTableWidgetItem(title_of(codec) if column == 0 else "")
             if column:
-                item.setTextAlignment(
-                    Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                )
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self._cells[row, column] = item
             self.setItem(row, column, item)
 
     def _fit(self) -> None:
-        height = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth()
+        header = max(self._header.sizeHint().height(), self._header.height())
+        height = header + 2 * self.frameWidth() + ROOM
         height += sum(self.rowHeight(row) for row in range(self.rowCount()))
         self.setFixedHeight(height)
 
@@ -162,5 +169,5 @@ class ResultsPanel(QWidget):
 
 
 def decibel(value: float) -> str:
-    """PSNR in words: an image equal to its reference has no error."""
+    """Write a PSNR: an image equal to its reference has no error."""
     return f"{value:.2f}" if math.isfinite(value) else "∞"

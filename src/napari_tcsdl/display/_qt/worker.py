@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from ..._validation import Cancelled, TcsdlError
 from ..job import Job, Report, as_sentence
@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 THREAD_NAME = "napari-tcsdl"
 PROGRESS_INTERVAL = 0.1
 """Least time between two progress signals [s]."""
+
+
+def emit(owner: QObject, signal: str, *values: Any) -> None:
+    """Emit ``signal`` of ``owner``, unless the window was closed and Qt has deleted it."""
+    with suppress(RuntimeError):
+        getattr(owner, signal).emit(*values)
 
 
 class Worker(QObject):
@@ -31,18 +37,18 @@ class Worker(QObject):
     -------
     reported : Report
         As the job reports.
-    progressed : float
+    progressed : Worker, float
         Fraction done, at most ten times a second.
-    failed : TcsdlError
+    failed : Worker, TcsdlError
         The run has ended with an error.
-    ended : str
+    ended : Worker, str
         The thread is done: ``finished``, ``cancelled`` or ``failed``. Always the last.
     """
 
     reported = Signal(object)
-    progressed = Signal(float)
-    failed = Signal(object)
-    ended = Signal(str)
+    progressed = Signal(object, float)
+    failed = Signal(object, object)
+    ended = Signal(object, str)
 
     def __init__(self, job: Job, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -73,23 +79,17 @@ class Worker(QObject):
         except BaseException as error:  # a thread must never end without a word
             outcome = "cancelled" if self.job.stop.is_set() else "failed"
             if outcome == "failed":
-                self._emit(self.failed, as_sentence(error))
-        self._emit(self.ended, outcome)
+                emit(self, "failed", self, as_sentence(error))
+        emit(self, "ended", self, outcome)
 
     def _report(self, report: Report) -> None:
-        self._emit(self.reported, report)
+        emit(self, "reported", report)
 
     def _progress(self, fraction: float) -> None:
         now = time.monotonic()
         if now - self._last >= PROGRESS_INTERVAL or fraction >= 1:
             self._last = now
-            self._emit(self.progressed, float(fraction))
-
-    @staticmethod
-    def _emit(signal: Any, *values: Any) -> None:  # noqa: ANN401 - Qt's bound signal
-        # RuntimeError: the window was closed, and Qt has deleted this object.
-        with suppress(RuntimeError):
-            signal.emit(*values)
+            emit(self, "progressed", self, float(fraction))
 
 
 class Task(QObject):
@@ -119,6 +119,6 @@ class Task(QObject):
         except BaseException as error:
             if not isinstance(error, TcsdlError):
                 logger.exception("a background task failed")
-            Worker._emit(self.failed, as_sentence(error))
+            emit(self, "failed", as_sentence(error))
         else:
-            Worker._emit(self.done, result)
+            emit(self, "done", result)

@@ -1,0 +1,187 @@
+"""Tiles: seams cannot be seen, memory may run out, work can be stopped."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from napari_tcsdl._validation import Cancelled, DeviceError
+from napari_tcsdl.encoder import encode
+from napari_tcsdl.masks import Masks
+from napari_tcsdl.noise import NoiseModel
+from napari_tcsdl.reconstruction import RECONSTRUCTORS, BlockContext, GapTV, reconstruct_tiled
+from napari_tcsdl.reconstruction.tiling import MIN_TILE
+
+MASKS = Masks.create(4, tile=(32, 32))
+CONTEXT = BlockContext((0.0, 100.0))
+
+
+def silent(fraction):
+    pass
+
+
+@dataclass
+class PseudoInverse:
+    """Fake decoder without spatial reach, whose memory ends at ``limit`` pixels a side."""
+
+    limit: int = 10**6
+    error: type = torch.cuda.OutOfMemoryError
+    message: str = "CUDA out of memory"
+    name: str = "fake"
+    halo: int = 3
+    sizes: list = field(default_factory=list)
+
+    def __call__(self, y, phi, context, progress):
+        if max(y.shape) > self.limit:
+            raise self.error(self.message)
+        self.sizes.append(tuple(y.shape))
+        progress(0.5)
+        return phi.pseudo_inverse(y)
+
+
+def measure(frames, masks=MASKS):
+    return encode(frames, masks)
+
+
+def random_frames(n=4, height=150, width=200):
+    return np.random.default_rng(0).integers(0, 100, (n, height, width)).astype(np.uint8)
+
+
+def decode(decoder, y, masks=MASKS, n=4, context=CONTEXT, tile=64, progress=silent):
+    return reconstruct_tiled(
+        decoder, y, masks, n, context, device="cpu", tile=tile, progress=progress
+    )
+
+
+def test_masks_keep_their_phase_in_every_tile():
+    y = measure(random_frames())
+    decoder = PseudoInverse()
+    tiled = decode(decoder, y, tile=64)
+    assert len(decoder.sizes) == 12
+    whole = PseudoInverse()
+    np.testing.assert_array_equal(tiled, decode(whole, y, tile=200))
+    assert whole.sizes == [(150, 200)]
+    assert tiled.dtype == np.float32
+
+
+@pytest.mark.parametrize("noise", [None, NoiseModel(1.0, 0.0)])
+def test_gap_tv_in_tiles_equals_untiled(noise):
+    y, x = np.mgrid[:150, :170]
+    t = np.arange(8)[:, None, None]
+    frames = 50 + 30 * np.sin((x + 0.5 * t) / 4) * np.cos(y / 5)
+    if noise:
+        frames = np.random.default_rng(0).poisson(frames)
+    masks = Masks.create(8, tile=(64, 64))
+    measured = measure(frames.astype(np.uint8), masks)
+    context = BlockContext((0.0, 100.0), noise)
+    tiled = decode(GapTV(), measured, masks, 8, context, tile=64)
+    whole = decode(GapTV(), measured, masks, 8, context, tile=170)
+    assert np.abs(tiled - whole).max() < 0.01 * 100
+    assert np.sqrt(np.square(tiled - whole).mean()) < 0.001 * 100
+
+
+def test_short_last_block_uses_the_masks_it_was_measured_with():
+    frames = random_frames(2)
+    shortened = MASKS.shortened(2)
+    decoded = decode(PseudoInverse(), measure(frames, shortened), shortened, n=2)
+    assert decoded.shape == frames.shape
+    prefix = decode(PseudoInverse(), measure(frames), MASKS, n=2)
+    opened = MASKS.unpack((150, 200))[:2]
+    assert (prefix[opened == 0] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (torch.cuda.OutOfMemoryError, "CUDA out of memory"),
+        (RuntimeError, "DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+        (RuntimeError, "MPS backend out of memory"),
+        (MemoryError, ""),
+    ],
+)
+def test_full_memory_halves_the_tile_and_goes_on(error, message):
+    y = measure(random_frames(4, 300, 280))
+    small = PseudoInverse(limit=170, error=error, message=message)
+    seen = []
+    decoded = decode(small, y, tile=512, progress=seen.append)
+    np.testing.assert_array_equal(decoded, decode(PseudoInverse(), y, tile=512))
+    assert max(max(size) for size in small.sizes) <= 170
+    assert sum((h - 3) * (w - 3) for h, w in small.sizes) <= 300 * 280  # nothing done twice
+    assert seen == sorted(seen)
+
+
+def test_no_room_for_the_smallest_tile_is_one_sentence():
+    y = measure(random_frames())
+    with pytest.raises(DeviceError, match=r"out of memory on cpu with a tile of \d+ × \d+ pixels"):
+        decode(PseudoInverse(limit=MIN_TILE // 2), y, tile=128)
+
+
+def test_other_errors_are_not_taken_for_full_memory():
+    class Broken(PseudoInverse):
+        def __call__(self, y, phi, context, progress):
+            raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        decode(Broken(), measure(random_frames()))
+
+
+def test_cancelled_passes_through_between_iterations():
+    calls = []
+
+    def cancel(fraction):
+        calls.append(fraction)
+        if len(calls) == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        decode(GapTV(), measure(random_frames()), tile=256, progress=cancel)
+    assert len(calls) == 3
+
+
+def test_progress_covers_the_frame():
+    seen = []
+    decode(GapTV(iterations=2), measure(random_frames(4, 70, 130)), tile=64, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1.0)
+
+
+def test_reconstructors_is_a_plain_dict():
+    assert {name: make().name for name, make in RECONSTRUCTORS.items()} == {"gap_tv": "gap_tv"}
+
+
+def test_threads_stop_when_cancelled_and_are_given_back():
+    threads = torch.get_num_threads()
+    iterations = []
+
+    class Slow(PseudoInverse):
+        def __call__(self, y, phi, context, progress):
+            for k in range(10_000):
+                iterations.append(k)
+                progress(k / 10_000)
+                time.sleep(0.001)
+            raise AssertionError("was not stopped")
+
+    def cancel(fraction):
+        raise Cancelled
+
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(Cancelled):
+            decode(Slow(), measure(random_frames()), progress=cancel)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert len(iterations) < 5000
+
+
+def test_progress_is_called_by_the_thread_that_asked():
+    threads = set()
+    decode(
+        GapTV(iterations=2),
+        measure(random_frames()),
+        progress=lambda fraction: threads.add(threading.get_ident()),
+    )
+    assert threads == {threading.get_ident()}

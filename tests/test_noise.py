@@ -1,0 +1,75 @@
+"""The noise model found in a movie is the one it was made with."""
+
+import numpy as np
+import pytest
+
+from napari_tcsdl._validation import InputError
+from napari_tcsdl.noise import NoiseModel, estimate_noise
+
+
+def scene(height=96, width=96):
+    y, x = np.mgrid[:height, :width]
+    return 1 + 0.5 * np.sin(x / 7) * np.sin(y / 9)
+
+
+@pytest.mark.parametrize("n_frames", [2, 3, 8])
+@pytest.mark.parametrize(("gain", "pedestal", "dose"), [(1, 0, 2), (1, 0, 20), (30, 100, 8)])
+def test_poisson_noise_gives_gain_and_pedestal(n_frames, gain, pedestal, dose):
+    counts = np.random.default_rng(0).poisson(dose * scene(), (n_frames, 96, 96))
+    model = estimate_noise((pedestal + gain * counts).astype(np.uint16))
+    assert model.gain == pytest.approx(gain, rel=0.15)
+    value = pedestal + gain * dose
+    assert model.variance(value) == pytest.approx(gain**2 * dose, rel=0.1)
+
+
+def test_gaussian_noise_is_constant():
+    noise = np.random.default_rng(0).normal(0, 5, (6, 96, 96))
+    model = estimate_noise((100 * scene() + noise).astype(np.float32))
+    for value in (50, 100, 150):
+        assert model.variance(value) == pytest.approx(25, rel=0.1)
+
+
+def test_flat_field_gives_the_right_variance_at_its_level():
+    frames = np.random.default_rng(0).poisson(20, (6, 64, 64)).astype(np.uint8)
+    assert estimate_noise(frames).variance(20) == pytest.approx(20, rel=0.1)
+
+
+def test_few_counts_do_not_vanish_in_the_median():
+    frames = np.random.default_rng(0).poisson(0.1, (6, 96, 96)).astype(np.uint8)
+    assert estimate_noise(frames).variance(0.1) == pytest.approx(0.1, rel=0.15)
+
+
+def test_frames_that_do_not_differ_are_free_of_noise():
+    model = estimate_noise(np.repeat(100 * scene()[None], 4, axis=0).astype(np.float32))
+    assert model == NoiseModel(0.0, 0.0)
+
+
+def test_steady_motion_of_a_few_objects_is_not_taken_for_noise():
+    generator = np.random.default_rng(0)
+    frames = np.full((8, 96, 96), 100.0)
+    for t in range(8):
+        frames[t, 40:50, 10 + 4 * t : 20 + 4 * t] = 200
+    model = estimate_noise((frames + generator.normal(0, 5, frames.shape)).astype(np.float32))
+    assert model.variance(100) == pytest.approx(25, rel=0.15)
+
+
+def test_variance_is_never_negative():
+    model = NoiseModel(30.0, -3000.0)
+    assert model.variance(50.0) == 0.0
+    np.testing.assert_array_equal(model.variance(np.array([50.0, 110.0])), [0.0, 300.0])
+
+
+def test_json_round_trip():
+    model = NoiseModel(1.5, 2.25)
+    assert NoiseModel.from_json(model.to_json()) == model
+
+
+def test_tiny_movies_still_give_a_model():
+    frames = np.random.default_rng(0).poisson(50, (2, 4, 4)).astype(np.uint8)
+    assert 10 < estimate_noise(frames).variance(50) < 200
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (8, 8)])
+def test_one_frame_cannot_tell_noise_from_signal(shape):
+    with pytest.raises(InputError, match="expected at least two frames"):
+        estimate_noise(np.ones(shape, np.uint8))
