@@ -137,7 +137,7 @@ def binning(frames: NDArray[Any]) -> CodecResult:
         name="binning",
         settings=f"sum of {n_frames} frames as {summed.dtype}, stored losslessly as a "
         "measurement is",
-        decoded=np.repeat(mean[np.newaxis], n_frames, axis=0),
+        decoded=np.broadcast_to(mean, (n_frames, *mean.shape)),
         frame_bytes=tuple(share + (index < extra) for index in range(n_frames)),
         budget=total,
         fits=True,

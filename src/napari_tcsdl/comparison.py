@@ -60,7 +60,7 @@ class CodecBlock:
     description
         Encoder, version and flags in words.
     frames
-        (n, H, W) float32, detector units.
+        (n, H, W), detector units: float32, raw frames in their own type.
     frame_bytes
         Real bytes of each frame; they sum to the real bytes of the block.
     budget
@@ -71,7 +71,7 @@ class CodecBlock:
 
     codec: str
     description: str
-    frames: NDArray[np.float32]
+    frames: NDArray[Any]
     frame_bytes: tuple[int, ...]
     budget: int | None = None
     quality: int | None = None
@@ -102,7 +102,7 @@ class BlockResult:
         """Frames in this block: B, fewer only in the last."""
         return len(self.reference)
 
-    def frames(self, codec: str) -> NDArray[np.float32]:
+    def frames(self, codec: str) -> NDArray[Any]:
         """Frames (n, H, W) of the codec named ``codec``."""
         return next(block.frames for block in self.codecs if block.codec == codec)
 
@@ -214,8 +214,7 @@ class Comparison:
         raw = self.movie.read(first, first + n)
         reference = self.reference.frames(raw, first)
         blocks = (
-            CodecBlock("raw", "frames as recorded", raw.astype(np.float32),
-                       _shares(raw.nbytes, n)),
+            CodecBlock("raw", "frames as recorded", raw, _shares(raw.nbytes, n)),
             CodecBlock(self.settings.decoder, f"coded measurement, decoder {self.settings.decoder}",
                        decoded.frames, _shares(real_bytes, n)),
             *self._rivals(raw, real_bytes),
