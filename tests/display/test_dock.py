@@ -139,7 +139,7 @@ def test_run_shows_layers_scores_and_real_bytes(dock, viewer, qtbot, made_up):
         "JPEG",
         "measurement",
     ]
-    assert dock.status.text() == "done: 9 of 9 frames"
+    assert dock.status.text() == "finished: 9 of 9 frames are done"
     assert dock.bar.value() == dock.bar.maximum() == 1000
     table = dock.results.table
     viewer.dims.set_point(0, 1.5)
@@ -167,7 +167,7 @@ def test_cancel_is_quick_and_everything_is_usable_after_it(dock, viewer, qtbot, 
     made_up.set()
     dock.start()
     qtbot.waitUntil(lambda: dock.worker is None, timeout=WAIT)
-    assert dock.status.text() == "done: 9 of 9 frames"
+    assert dock.status.text() == "finished: 9 of 9 frames are done"
 
 
 def test_a_run_that_does_not_heed_cancel_ends_in_the_background(
@@ -206,7 +206,7 @@ def test_an_error_is_one_sentence_in_the_dock(dock, qtbot, monkeypatch):
     assert dock.error.text() == sentence
     assert dock.error.isVisible()
     assert dock.error.wordWrap()
-    assert dock.status.text() == "stopped: 0 of 9 frames are done"
+    assert dock.status.text() == "failed: 0 of 9 frames are done"
     assert dock.run_button.isEnabled()
 
 
@@ -231,7 +231,7 @@ def test_results_deleted_while_running(dock, viewer, layer, qtbot, made_up):
     made_up.set()
     dock.start()
     qtbot.waitUntil(lambda: dock.worker is None, timeout=WAIT)
-    assert dock.status.text() == "done: 9 of 9 frames"
+    assert dock.status.text() == "finished: 9 of 9 frames are done"
     assert dock.error.isHidden()
 
 
@@ -251,6 +251,7 @@ def test_a_measurement_can_be_reconstructed(dock_of, viewer, compressed_layer, q
     assert dock.run_button.text() == "Reconstruct"
     assert dock.form.facts.text() == "compressed file: 9 frames,  B = 4"
     assert not dock.form.ratio.isEnabled()
+    assert dock.form.ratio.value() == 4, "the file's B, not the one chosen before"
     dock.start()
     qtbot.waitUntil(lambda: dock.worker is None, timeout=WAIT)
     assert viewer.layers["reconstruction"].data.shape == (9, 48, 40)

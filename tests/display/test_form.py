@@ -5,6 +5,7 @@ from napari.layers import Image
 from qtpy.QtWidgets import QComboBox, QLabel, QSpinBox
 
 from napari_tcsdl.display._qt.form import SettingsForm, duration
+from napari_tcsdl.display._qt.panel import progress_text
 from napari_tcsdl.display._qt.results import ResultsPanel, ScoreTable, decibel, readable_bytes
 from napari_tcsdl.display.job import Choices
 from napari_tcsdl.display.layers import Calibration
@@ -145,3 +146,7 @@ def test_real_bytes_with_masks_and_metadata(qtbot):
         "total": "1 kB",
         "ratio": "4.00 ×",
     }
+
+
+def test_progress_reads_well():
+    assert progress_text(0.25, 48, 6.0) == "12 of 48 frames,  2 frames/s,  18 s left"

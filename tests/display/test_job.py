@@ -74,6 +74,19 @@ def test_stop_ends_a_run_at_the_next_step(movie):
     assert [type(told) for told in reports] == [Prepared, BlockReady]
 
 
+def test_a_window_that_never_shows_the_layers_does_not_hold_a_stopped_run(movie):
+    job = ComparisonJob(0, movie, Settings(compression_ratio=3, reference="raw", device="cpu"))
+    reports = []
+
+    def report(told):
+        reports.append(told)
+        job.stop.set()
+
+    with pytest.raises(Cancelled):
+        job.run(report, lambda _: None)
+    assert [type(told) for told in reports] == [Prepared]
+
+
 def test_a_bad_frame_is_named(movie):
     frames = movie.read(0, 9).astype(np.float32)
     frames[4, 3, 2] = np.nan

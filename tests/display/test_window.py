@@ -42,7 +42,7 @@ def test_from_the_sample_to_four_calibrated_boxes(open_dock, small_sample, qtbot
     qtbot.mouseClick(dock.run_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: dock.worker is None, timeout=WAIT)
     assert dock.error.isHidden(), dock.error.text()
-    assert dock.status.text() == "done: 20 of 20 frames"
+    assert dock.status.text() == "finished: 20 of 20 frames are done"
     assert dock.bar.value() == dock.bar.maximum()
     assert [layer.name for layer in viewer.layers if layer.visible] == [
         "raw",

@@ -22,6 +22,7 @@ from .layers import (
     contrast_limits,
     layer_of_movie,
     movie_from_layer,
+    result_layer,
 )
 from .lazy import LazyStack
 from .store import MEASUREMENT
@@ -95,23 +96,16 @@ def measurement_layer(path: Path) -> LayerTuple:
     stack = LazyStack(shape, np.dtype(np.float32), read_frame)
     calibration = Calibration(header.pixel_size, header.frame_time)
     frames = Geometry(calibration.scale, (0.0, 0.0, 0.0), calibration.units, AXES)
-    kwargs = {
-        "name": path.name.removesuffix(SUFFIX),
-        **vars(frames.measurement(ratio)),
-        "contrast_limits": contrast_limits(stack[0]),
-        "metadata": {
-            KEY: {
-                "role": MEASUREMENT,
-                "path": str(path),
-                "compression_ratio": ratio,
-                "n_frames": compressed.frames_valid,
-                "settings": dict(header.settings),
-            }
-        },
-        "rgb": False,
-        "multiscale": False,
+    facts = {
+        "path": str(path),
+        "compression_ratio": ratio,
+        "n_frames": compressed.frames_valid,
+        "settings": dict(header.settings),
     }
-    return stack, kwargs, "image"
+    limits = contrast_limits(stack[0])
+    data, kwargs, kind = result_layer(MEASUREMENT, stack, frames.measurement(ratio), limits, facts)
+    kwargs["name"] = path.name.removesuffix(SUFFIX)
+    return data, kwargs, kind
 
 
 # --- writer -----------------------------------------------------------------------------------

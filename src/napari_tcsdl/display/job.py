@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import logging
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from .._validation import Cancelled, DeviceError, OutputError, TcsdlError
+from .._validation import Cancelled
 from ..movie import Movie
 from ..settings import Settings
 from .layers import contrast_limits, title_of
+from .sentences import one_sentence
 from .store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
-
-logger = logging.getLogger(__name__)
 
 SHOW_SECONDS = 20.0
 """Longest wait for the window to show the layers of a run."""
@@ -137,7 +132,7 @@ class ComparisonJob:
 
     def run(self, report: Reporter, progress: Callable[[float], None]) -> None:
         """Compare block by block; see :class:`Job`."""
-        with _one_sentence():
+        with one_sentence():
             step = _stoppable(self.stop, progress)
             middle = self.n_frames // 2
             limits = contrast_limits(self.movie.read(middle, middle + 1))
@@ -150,7 +145,7 @@ class ComparisonJob:
                     MEASUREMENT: np.dtype(np.float32),
                 },
             )
-            _announce(Prepared(self.generation, store, limits), report)
+            _announce(Prepared(self.generation, store, limits), report, self.stop)
             step(0.0)
             self._blocks(store, report, step)
 
@@ -195,7 +190,7 @@ class ReconstructionJob:
 
     def run(self, report: Reporter, progress: Callable[[float], None]) -> None:
         """Reconstruct block by block; see :class:`Job`."""
-        with _one_sentence():
+        with one_sentence():
             from ..io import open_compressed
             from ..pipeline import reconstruct
 
@@ -207,7 +202,7 @@ class ReconstructionJob:
                 compressed.masks.compression_ratio,
                 {RECONSTRUCTION: np.dtype(np.float32)},
             )
-            _announce(Prepared(self.generation, store), report)
+            _announce(Prepared(self.generation, store), report, self.stop)
             step(0.0)
             for index, block in enumerate(reconstruct(compressed, self.settings, progress=step)):
                 store.write(RECONSTRUCTION, block.first_frame, block.frames)
@@ -243,9 +238,12 @@ def find_choices() -> Choices:
     return Choices(devices, {name: title_of(name) for name in RECONSTRUCTORS})
 
 
-def _announce(prepared: Prepared, report: Reporter) -> None:
+def _announce(prepared: Prepared, report: Reporter, stop: threading.Event) -> None:
     report(prepared)
-    prepared.shown.wait(SHOW_SECONDS)
+    for _ in range(round(SHOW_SECONDS / 0.1)):
+        # In short steps: a window that closes meanwhile waits for this thread.
+        if prepared.shown.wait(0.1) or stop.is_set():
+            break
 
 
 def _stoppable(stop: threading.Event, progress: Callable[[float], None]) -> Callable[[float], None]:
@@ -255,47 +253,3 @@ def _stoppable(stop: threading.Event, progress: Callable[[float], None]) -> Call
         progress(fraction)
 
     return step
-
-
-# --- errors -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """Turn every error into one of ours, and give GPU memory back."""
-    try:
-        yield
-    except (Cancelled, TcsdlError):
-        raise
-    except Exception as error:
-        logger.exception("a run failed")
-        raise as_sentence(error) from error
-    finally:
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-def as_sentence(error: BaseException) -> TcsdlError:
-    """Wrap any exception in an error of ours that says what to do.
-
-    ``torch.OutOfMemoryError`` is a RuntimeError, which some thread helpers swallow.
-    """
-    if isinstance(error, TcsdlError):
-        return error
-    kind = type(error).__name__
-    if kind == "OutOfMemoryError" or isinstance(error, MemoryError):
-        return DeviceError(
-            "got out of memory while decoding, expected room for one tile of B frames; choose the "
-            "device 'cpu', a smaller B, or close other programs that use the device"
-        )
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return OutputError(
-            "got a full disk while writing results, expected free space for them; free some "
-            "space, or set TMPDIR to a larger disk"
-        )
-    text = str(error).strip().splitlines()
-    return TcsdlError(
-        f"got {kind} ({text[0] if text else 'no message'}), expected the run to end well; "
-        "repeat it with other settings, and report it if it stays"
-    )

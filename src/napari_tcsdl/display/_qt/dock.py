@@ -25,9 +25,9 @@ from ..layers import (
 )
 from ..run import compressed_file
 from ..store import copy_compressed
-from .form import duration
+from .form import layer_events
 from .overlay import register_labels
-from .panel import Panel
+from .panel import Panel, progress_text
 from .results import readable_bytes
 from .worker import Task, Worker
 
@@ -36,6 +36,10 @@ JOIN_SECONDS = 5.0
 """Longest wait for a thread when the dock closes."""
 CANCEL_MS = 800
 """Longest wait for a cancelled run; a step that takes longer ends in the background."""
+ABANDONED = (
+    "got the result layers deleted while they were computed, expected them to stay until the end; "
+    "press Run to begin again"
+)
 REFERENCES = {"denoised": "denoised raw frames", "raw": "raw frames", "truth": "the truth"}
 
 
@@ -60,7 +64,6 @@ class CompressDock(Panel):
         self._closed = False
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
-        self._patience.setInterval(CANCEL_MS)
         self._connect()
         self.show_idle(0.0, "")
         self._task(find_choices, self.form.show_choices)
@@ -68,9 +71,6 @@ class CompressDock(Panel):
         self._show_results()
 
     def _connect(self) -> None:
-        events = self.viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            event.connect(self._on_layers)
         self.form.edited.connect(self._on_edited)
         self.form.edited.connect(self.error.hide)
         self.form.layer.currentIndexChanged.connect(self._on_input)
@@ -93,8 +93,8 @@ class CompressDock(Panel):
     # --- input --------------------------------------------------------------------------------
 
     def _on_layers(self) -> None:
-        for layer in self.viewer.layers:
-            layer.events.name.connect(self._on_layers)
+        for event in layer_events(self.viewer):
+            event.connect(self._on_layers)  # names of new layers; the others stay as they are
         ours = self.controller.run.added if self.controller.run else []
         offered = [layer for layer in self.viewer.layers if layer not in ours]
         self.form.layer.offer(offered)
@@ -148,10 +148,9 @@ class CompressDock(Panel):
         if self.worker is not None:
             return
         self.error.hide()
-        layer = self.form.layer.layer()
+        layer, truth = self.form.layer.layer(), self.form.truth.layer()
         try:
-            settings = self.form.settings()
-            job = self.controller.start(layer, settings, self.form.truth.layer())
+            job = self.controller.start(layer, self.form.settings(), truth)
         except TcsdlError as error:
             self.show_error(error)
             return
@@ -174,7 +173,7 @@ class CompressDock(Panel):
             self.controller.cancel()
             self.cancel_button.setEnabled(False)
             self.status.setText("stopping…")
-            self._patience.start()
+            self._patience.start(CANCEL_MS)
 
     def _stop_waiting(self) -> None:
         if self.worker is not None and self.worker.job.stop.is_set():
@@ -190,13 +189,8 @@ class CompressDock(Panel):
         if fraction <= 0 or self._begun is None:
             self._begun = now
             return
-        total, elapsed = worker.job.n_frames, max(now - self._begun, 1e-3)
-        left = (1 - fraction) / fraction * elapsed
-        self.show_progress(
-            fraction,
-            f"{fraction * total:.0f} of {total} frames,  {fraction * total / elapsed:.2g} "
-            f"frames/s,  {duration(round(left) or 1)} left",
-        )
+        elapsed = max(now - self._begun, 1e-3)
+        self.show_progress(fraction, progress_text(fraction, worker.job.n_frames, elapsed))
 
     def _on_failed(self, worker: Worker, error: TcsdlError) -> None:
         if worker is self.worker:
@@ -210,22 +204,14 @@ class CompressDock(Panel):
         self._patience.stop()
         run, total = self.controller.run, worker.job.n_frames
         done = run.frames_done if run is not None else 0
-        text = {
-            "finished": f"done: {done} of {total} frames",
-            "cancelled": f"cancelled: {done} of {total} frames are done",
-            "failed": f"stopped: {done} of {total} frames are done",
-        }[outcome]
-        self.show_idle(done / total, text)
+        self.show_idle(done / total, f"{outcome}: {done} of {total} frames are done")
         self._show_results()
         self._on_edited()
 
     def _on_abandoned(self) -> None:
         if self.worker is not None:
-            self._patience.start()
-            self.show_error(
-                "got the result layers deleted while they were computed, expected them to stay "
-                "until the end; press Run to begin again"
-            )
+            self._patience.start(CANCEL_MS)
+            self.show_error(ABANDONED)
         self._show_results()
 
     # --- results ------------------------------------------------------------------------------
@@ -297,11 +283,8 @@ class CompressDock(Panel):
         if self._closed:
             return
         self._closed = True
-        events = self.viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
+        for event in layer_events(self.viewer):
             event.disconnect(self._on_layers)
-        for layer in self.viewer.layers:
-            layer.events.name.disconnect(self._on_layers)
         self.controller.changed.disconnect(self._show_results)
         self.controller.abandoned.disconnect(self._on_abandoned)
         _let_go(self.controller, self._threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
@@ -82,6 +83,9 @@ class SettingsForm(QWidget):
             label.setToolTip(TIPS[tip])
             self.form.addRow(label, widget)
         self.form.setRowVisible(self.truth, False)
+        self._connect()
+
+    def _connect(self) -> None:
         self.reference.currentIndexChanged.connect(self._on_reference)
         for combo in (self.layer, self.truth, self.masks, self.decoder, self.device):
             combo.currentIndexChanged.connect(self.edited)
@@ -142,10 +146,16 @@ class SettingsForm(QWidget):
         )
 
     def describe_file(self, entry: dict[str, Any], calibration: Calibration) -> None:
-        """Write what a compressed file holds; its B and masks cannot be chosen."""
+        """Write what a compressed file holds; its B and masks are shown and cannot be chosen."""
         ratio, count = entry["compression_ratio"], entry["n_frames"]
         step = calibration.frame_time
         span = f" = {duration(step)}" if step is not None else ""
+        kept = entry["settings"]
+        for box, value in ((self.ratio, ratio), (self.seed, kept.get("seed"))):
+            if value is not None:
+                box.blockSignals(True)
+                box.setValue(value)
+                box.blockSignals(False)
         self.facts.setText(f"compressed file: {count} frames,  B = {ratio}")
         self.hint.setText(f"{ratio} frames{span} per measurement\nfixed by the file")
 
@@ -195,6 +205,13 @@ class LayerCombo(QComboBox):
                 self.setCurrentIndex(index)
 
 
+def layer_events(viewer: ViewerModel) -> list[Any]:
+    """List the events after which the layers on offer have changed."""
+    events = viewer.layers.events
+    names = [layer.events.name for layer in viewer.layers]
+    return [events.inserted, events.removed, events.reordered, *names]
+
+
 def choice(entries: dict[str, str]) -> QComboBox:
     """Return a combo box over ``entries`` (value → text) that does not widen the dock."""
     combo = QComboBox()
@@ -210,6 +227,8 @@ def quiet_label() -> QLabel:
     label = QLabel()
     label.setWordWrap(True)
     label.setStyleSheet("color: palette(mid);")
+    # Room for two lines, so that the controls below do not move with the text.
+    label.setMinimumHeight(2 * label.fontMetrics().lineSpacing() + 4)
     return label
 
 

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .form import SettingsForm
+from .form import SettingsForm, duration
 from .results import ResultsPanel
 
 WIDTH = 430
@@ -104,6 +104,16 @@ class Panel(QWidget):
         """Show one sentence in place."""
         self.error.setText(str(error))
         self.error.show()
+
+
+def progress_text(fraction: float, n_frames: int, elapsed: float) -> str:
+    """Write frames done, their rate and the time left, ``elapsed`` seconds after the begin."""
+    done = fraction * n_frames
+    left = (1 - fraction) / fraction * elapsed
+    return (
+        f"{done:.0f} of {n_frames} frames,  {done / elapsed:.2g} frames/s,  "
+        f"{duration(round(left) or 1)} left"
+    )
 
 
 def button(text: str, tip: str) -> QPushButton:

@@ -12,7 +12,8 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from ..._validation import Cancelled, TcsdlError
-from ..job import Job, Report, as_sentence
+from ..job import Job, Report
+from ..sentences import as_sentence
 
 logger = logging.getLogger(__name__)
 
