@@ -19,6 +19,7 @@ module                stage
 ``fourier``           power spectrum and d-spacing
 ``settings``          what to do, as one object that is saved with every result
 ``pipeline``          the stages as code: compress, reconstruct
+``reference``         what scores are taken against: truth, raw or denoised frames
 ``comparison``        a movie against its reconstruction and its rivals
 ``figures``           a comparison as one picture
 ``report``            results as files: TIFF, table, summary, picture

@@ -16,17 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import codecs, metrics
-from ._validation import InputError, check_compression_ratio
-from .denoise import DENOISED_REFERENCE, denoise_reference
+from ._validation import check_compression_ratio
 from .encoder import Measurement
 from .io import CompressedWriter, open_compressed
 from .masks import Masks
 from .movie import Movie
-from .noise import NoiseModel
 from .pipeline import (
     MovieStatistics,
     Progress,
-    ReconstructedBlock,
     decode_block,
     encode_block,
     make_header,
@@ -35,6 +32,7 @@ from .pipeline import (
     no_progress,
     part_of,
 )
+from .reference import Reference, make_reference
 from .settings import Settings
 
 
@@ -108,59 +106,14 @@ class BlockResult:
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
-    """What scores are taken against, with one data range for the whole movie."""
+class CodedBlock:
+    """A block on its way to be scored: stored, decoded (n, H, W), and weighed on the disk."""
 
-    kind: str
-    description: str
-    data_range: float
-    noise: NoiseModel
-    truth: Movie | None = None
-
-    def frames(self, raw: NDArray[Any], first_frame: int) -> NDArray[np.float32]:
-        """Return reference frames (n, H, W) for raw frames that begin at ``first_frame``."""
-        if self.truth is not None:
-            return self.truth.read(first_frame, first_frame + len(raw)).astype(np.float32)
-        if self.kind == "raw":
-            return raw.astype(np.float32)
-        return denoise_reference(raw, self.noise)
-
-
-def make_reference(
-    movie: Movie, kind: str, statistics: MovieStatistics, truth: Movie | None
-) -> Reference:
-    """Choose the reference and measure its data range, p99.9 − p0.1.
-
-    Raises
-    ------
-    InputError
-        If truth is asked for and missing, or its shape differs from the movie's.
-    """
-    if kind == "truth":
-        if truth is None:
-            raise InputError(
-                "got reference 'truth' without a truth movie, expected a noise-free movie of the "
-                "same shape; name its file, or choose reference 'denoised' or 'raw'"
-            )
-        if truth.shape != movie.shape:
-            raise InputError(
-                f"got a truth of {truth.shape} for a movie of {movie.shape} (T, H, W), expected "
-                "equal shapes; name the truth that belongs to this movie"
-            )
-        description, sample = f"truth: {truth.name}", truth.sample()
-    elif kind == "raw":
-        description, sample = "raw frames as recorded", movie.sample()
-    else:
-        description, truth = DENOISED_REFERENCE, None
-        # The middle of large frames will do for the range, and costs seconds, not minutes.
-        sample = denoise_reference(_middle(movie.sample(2**21), 512), statistics.noise)
-    return Reference(
-        kind=kind,
-        description=description,
-        data_range=metrics.data_range_of(sample),
-        noise=statistics.noise,
-        truth=truth if kind == "truth" else None,
-    )
+    index: int
+    measurement: Measurement
+    masks: Masks
+    decoded: NDArray[np.float32]
+    real_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,32 +150,32 @@ class Comparison:
                     writer.close()
                     compressed = open_compressed(self.path)
                     real_bytes = compressed.bytes_on_disk()["total"] - spent
-                decoded = decode_block(compressed, index, settings, part_of(progress, index, count))
-                yield self._score(index, measurement, block_masks, decoded, real_bytes)
+                block_progress = part_of(progress, index, count)
+                decoded = decode_block(compressed, index, settings, part_of(block_progress, 0, 2))
+                scored = CodedBlock(index, measurement, block_masks, decoded.frames, real_bytes)
+                yield self._score(scored, part_of(block_progress, 1, 2))
                 spent += real_bytes
                 progress((index + 1) / count)
 
-    def _score(
-        self,
-        index: int,
-        measurement: Measurement,
-        masks: Masks,
-        decoded: ReconstructedBlock,
-        real_bytes: int,
-    ) -> BlockResult:
-        first, n = measurement.first_frame, measurement.n_frames
+    def _score(self, coded: CodedBlock, progress: Progress) -> BlockResult:
+        first, n = coded.measurement.first_frame, coded.measurement.n_frames
         raw = self.movie.read(first, first + n)
-        reference = self.reference.frames(raw, first)
+        reference = self.reference.frames(raw, first, progress)
+        decoder = self.settings.decoder
         blocks = (
             CodecBlock("raw", "frames as recorded", raw, _shares(raw.nbytes, n)),
-            CodecBlock(self.settings.decoder, f"coded measurement, decoder {self.settings.decoder}",
-                       decoded.frames, _shares(real_bytes, n)),
-            *self._rivals(raw, real_bytes),
-        )  # fmt: skip
+            CodecBlock(
+                decoder,
+                f"coded measurement, decoder {decoder}",
+                coded.decoded,
+                _shares(coded.real_bytes, n),
+            ),
+            *self._rivals(raw, coded.real_bytes),
+        )
         return BlockResult(
-            index=index,
+            index=coded.index,
             first_frame=first,
-            measurement=_normalise(measurement.values, masks),
+            measurement=_normalise(coded.measurement.values, coded.masks),
             reference=reference,
             codecs=blocks,
             scores=tuple(
@@ -253,6 +206,7 @@ def compare(
     *,
     truth: Movie | None = None,
     overwrite: bool = False,
+    progress: Progress = no_progress,
 ) -> Comparison:
     """Prepare a comparison of ``movie`` against its reconstruction and its rivals.
 
@@ -268,6 +222,8 @@ def compare(
         Noise-free frames (T, H, W), if they are known.
     overwrite
         Replace an existing compressed file.
+    progress
+        Called with 0 while the reference is prepared; what it raises stops the work.
 
     Returns
     -------
@@ -281,13 +237,8 @@ def compare(
     """
     check_compression_ratio(settings.compression_ratio, movie.shape[0])
     statistics = measure_statistics(movie)
-    reference = make_reference(movie, settings.reference, statistics, truth)
+    reference = make_reference(movie, settings.reference, statistics, truth, progress)
     return Comparison(movie, settings, Path(path), statistics, reference, overwrite)
-
-
-def _middle(frames: NDArray[Any], side: int) -> NDArray[Any]:
-    top, left = (max(0, size - side) // 2 for size in frames.shape[1:])
-    return frames[:, top : top + side, left : left + side]
 
 
 def _shares(total: int, n_frames: int) -> tuple[int, ...]:

@@ -101,7 +101,9 @@ def write_comparison(
                 f"got output folder {out}, which holds {name} already, expected a new folder; "
                 "choose another --out, or give --overwrite"
             )
-    comparison = compare(movie, container, settings, truth=truth, overwrite=overwrite)
+    comparison = compare(
+        movie, container, settings, truth=truth, overwrite=overwrite, progress=progress
+    )
     out.mkdir(parents=True, exist_ok=True)
     middle = movie.shape[0] // 2
     scores: list[FrameScores] = []

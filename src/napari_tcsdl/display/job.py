@@ -155,7 +155,7 @@ class ComparisonJob:
         from ..io import open_compressed
 
         path = store.compressed_path
-        comparison = compare(self.movie, path, self.settings, truth=self.truth)
+        comparison = compare(self.movie, path, self.settings, truth=self.truth, progress=step)
         step(0.0)
         for block in comparison.run(step):
             jpeg = next(codec for codec in block.codecs if codec.codec == JPEG_CODEC)
