@@ -218,7 +218,7 @@ def figure_data(
         },
         subtitles={
             label: f"{by_name[name, frame].psnr:.2f} dB, SSIM {by_name[name, frame].ssim:.3f}, "
-            f"{summary['codecs'][name]['bytes']:,} B"
+            f"{summary['codecs'][name]['bytes']:,} B in all"
             for name, label in labels.items()
         },
         pixel_size=comparison.movie.pixel_size,
