@@ -2,8 +2,11 @@
 
 import csv
 import json
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_tcsdl import cli
-from napari_tcsdl.io import open_movie
+from napari_tcsdl.io import CompressedWriter, open_compressed, open_movie
 
 FRAMES, RATIO = 9, 4
 
@@ -61,7 +64,8 @@ def test_reconstruct_keeps_frames_units_and_calibration(compressed_path, tmp_pat
     assert back.read(0, FRAMES).mean() == pytest.approx(movie.read(0, FRAMES).mean(), rel=0.02)
     with tifffile.TiffFile(path) as tif:
         assert tif.is_imagej
-    assert json.loads(path.with_suffix(".json").read_text())["settings"]["decoder"] == "gap_tv"
+    facts = json.loads((tmp_path / "rec.tif.json").read_text())
+    assert (facts["settings"]["decoder"], facts["damaged"]) == ("gap_tv", [])
 
 
 def test_compare_writes_table_summary_and_figure(movie_path, tmp_path):
@@ -96,13 +100,17 @@ def test_compare_against_truth(movie_path, tmp_path, truth_frames):
     assert summary["codecs"]["raw"]["psnr"] == pytest.approx(expected, abs=0.2)
 
 
-def test_a_summary_is_a_preset_for_the_next_run(movie_path, tmp_path, compressed_path):
-    preset = tmp_path / "preset.json"
-    facts = json.loads(run("info", compressed_path, "--json")[0])
-    preset.write_text(json.dumps(facts["settings"]))
+def test_a_summary_is_a_preset_for_the_next_run(movie_path, tmp_path):
+    out_dir = tmp_path / "cmp"
+    run("compare", movie_path, "--ratio", RATIO, "--mask-tile", 16, "--seed", 5, "--device", "cpu",
+        "--out", out_dir)  # fmt: skip
     again = tmp_path / "again.tcs.zarr"
-    run("compress", movie_path, "--preset", preset, "-o", again)
-    assert json.loads(run("info", again, "--json")[0])["masks"] == facts["masks"]
+    run("compress", movie_path, "--preset", out_dir / "summary.json", "-o", again)
+    first, second = (
+        json.loads(run("info", path, "--json")[0]) for path in (out_dir / "lattice.tcs.zarr", again)
+    )
+    assert first["masks"] == second["masks"]
+    assert second["settings"]["seed"] == 5
 
 
 def test_info_of_a_movie_and_of_a_compressed_file(movie_path, compressed_path):
@@ -123,6 +131,117 @@ def test_validate_exits_0_or_1_with_one_violation_a_line(compressed_path):
     out, _ = run("validate", compressed_path, code=1)
     assert len(out.strip().splitlines()) == 1
     assert "measurement 2" in out
+
+
+def test_the_rest_of_a_damaged_file_can_be_reconstructed(
+    monkeypatch, capsys, compressed_path, tmp_path
+):
+    shard = compressed_path / "0" / "c" / "1" / "0" / "0"
+    shard.write_bytes(shard.read_bytes()[:-9])
+    rec = tmp_path / "rec.tif"
+    arguments = ("reconstruct", compressed_path, "--device", "cpu", "-o", rec)
+    assert "measurement 1" in fails(monkeypatch, capsys, *arguments)
+    assert not rec.exists()
+    _, err = run(*arguments, "--skip-damaged")
+    assert "Left out: " in err
+    frames = tifffile.imread(rec)
+    assert np.isnan(frames[4:8]).all()
+    assert np.isfinite(frames[[0, 1, 2, 3, 8]]).all()
+    assert len(json.loads((tmp_path / "rec.tif.json").read_text())["damaged"]) == 1
+
+
+def test_an_output_that_is_no_tiff_is_refused(monkeypatch, capsys, compressed_path, tmp_path):
+    for name in ("rec.json", "out.tcs.zarr"):
+        sentence = fails(
+            monkeypatch, capsys, "reconstruct", compressed_path, "--overwrite",
+            "-o", tmp_path / name,
+        )  # fmt: skip
+        assert f"got output {name}, expected a name that ends in .tif" in sentence
+    assert "valid" in run("validate", compressed_path)[0]
+
+
+def test_a_file_without_measurements_is_one_sentence(
+    monkeypatch, capsys, movie, compressed_path, tmp_path
+):
+    compressed = open_compressed(compressed_path)
+    with CompressedWriter(tmp_path / "e.tcs.zarr", compressed.masks, compressed.header) as writer:
+        shutil.copytree(writer.path, tmp_path / "empty.tcs.zarr")
+    sentence = fails(
+        monkeypatch, capsys, "reconstruct", tmp_path / "empty.tcs.zarr", "-o", tmp_path / "r.tif"
+    )
+    assert "got empty.tcs.zarr with no measurement in it" in sentence
+
+
+def test_an_interrupted_file_says_so(compressed_path, tmp_path, movie):
+    compressed = open_compressed(compressed_path)
+    short = tmp_path / "short.tcs.zarr"
+    with CompressedWriter(short, compressed.masks, compressed.header) as writer:
+        writer.append(compressed.measurement(0))
+    assert "4 of 9 frames (its run was interrupted)" in run("validate", short)[0]
+    facts = json.loads(run("info", short, "--json")[0])
+    assert (facts["frames"], facts["frames_valid"], facts["complete"]) == (9, 4, False)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--device", "cuda:99", "got device 'cuda:99', expected one that torch can use here"),
+        ("--decoder", "magic", "got decoder 'magic', expected one of gap_tv"),
+        ("--tile", "0", "got decode_tile = 0, expected a whole number of at least 64 px"),
+        ("--seed", "abc", "Invalid value for '--seed'"),
+    ],
+)
+def test_a_comparison_that_fails_leaves_nothing_in_the_way(
+    monkeypatch, capsys, movie_path, tmp_path, option, value, sentence
+):
+    out_dir = tmp_path / "cmp"
+    arguments = ("compare", movie_path, "--ratio", RATIO, option, value, "--out", out_dir)
+    assert sentence in fails(monkeypatch, capsys, *arguments)
+    assert not out_dir.exists()
+
+
+def test_a_failed_comparison_keeps_the_one_before(monkeypatch, capsys, movie_path, tmp_path):
+    from napari_tcsdl import report
+
+    out_dir = tmp_path / "cmp"
+    arguments = ("compare", movie_path, "--ratio", RATIO, "--mask-tile", 16, "--device", "cpu",
+                 "--out", out_dir)  # fmt: skip
+    run(*arguments)
+    before = {p: p.read_bytes() for p in out_dir.rglob("*") if p.is_file()}
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device", "scores.csv")
+
+    monkeypatch.setattr(report, "write_text", full)
+    assert "No space left" in fails(monkeypatch, capsys, *arguments, "--overwrite")
+    assert before == {p: p.read_bytes() for p in out_dir.rglob("*") if p.is_file()}
+
+
+def test_ctrl_c_is_one_sentence_and_keeps_what_is_written(tmp_path):
+    movie = tmp_path / "long.tif"
+    tifffile.imwrite(movie, np.ones((3000, 256, 256), np.uint8), imagej=True)
+    out = tmp_path / "long.tcs.zarr"
+    command = [sys.executable, "-m", "napari_tcsdl", "compress", str(movie), "--ratio", "2"]
+    process = subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (out / "0" / "c" / "3").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip() == "Error: stopped by you; measurements already written stay valid"
+    assert open_compressed(out).frames_valid >= 6
+    assert "interrupted" in run("validate", out)[0]
+
+
+def test_an_unreadable_path_is_one_sentence(monkeypatch, capsys, movie_path, tmp_path):
+    def refuse(*_args, **_kwargs):
+        raise PermissionError(13, "Permission denied", str(movie_path))
+
+    monkeypatch.setattr("napari_tcsdl.io.tiff.check_input_file", refuse)
+    out = tmp_path / "o.tcs.zarr"
+    sentence = fails(monkeypatch, capsys, "compress", movie_path, "--ratio", RATIO, "-o", out)
+    assert "Permission denied" in sentence
 
 
 def test_outputs_are_not_overwritten_unless_asked(

@@ -77,6 +77,7 @@ def test_wrong_shapes_are_refused_in_one_sentence(shape, sentence):
     [
         (np.nan, "frame 3 holds NaN values, expected finite detector counts"),
         (np.inf, "frame 3 holds infinite values, expected finite detector counts"),
+        (1e13, r"frame 3 holds values up to 1e\+13, expected detector counts of at most 1e\+12"),
         (-1.0, r"frame 3 holds negative values \(lowest -1\), expected detector counts ≥ 0"),
     ],
 )
@@ -100,3 +101,14 @@ def test_an_all_zero_frame_is_named(frames):
     frames[6] = 0
     with pytest.raises(InputError, match=r"frame 6 is all zero, expected detector counts"):
         Movie(frames).read(5, 8)
+
+
+def test_float64_overflow_is_named_before_the_cast(frames):
+    bad = frames.astype(np.float64)
+    bad[2] = 1e300
+    with pytest.raises(InputError, match=r"frame 2 holds values up to 1e\+300"):
+        Movie(bad).read(0, 4)
+
+
+def test_raw_bytes_are_those_of_the_pixels_that_travel(frames):
+    assert Movie(frames.astype(np.float64)).nbytes == 4 * frames.size

@@ -19,3 +19,26 @@ def test_an_unknown_setting_is_named():
 def test_an_unknown_reference_is_refused():
     with pytest.raises(InputError, match="got reference 'best', expected one of denoised, raw"):
         Settings(reference="best")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("decode_tile", 0, "got decode_tile = 0, expected a whole number of at least 64 px"),
+        ("decode_tile", "x", "got decode_tile = 'x', expected a whole number"),
+        ("mask_tile", -1, "got mask_tile = -1, expected a whole number of at least 0 px, or 0"),
+        ("seed", -1, "got seed = -1, expected a whole number of at least 0; leave it out"),
+    ],
+)
+def test_impossible_values_are_refused(name, value, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Settings(**{name: value})
+
+
+def test_a_summary_gives_its_settings():
+    settings = Settings(compression_ratio=7)
+    assert Settings.from_json({"settings": settings.to_json(), "bytes": {}}) == settings
+
+
+def test_settings_of_a_later_version_stay_readable():
+    assert Settings.from_file({"compression_ratio": 5, "novelty": 1}).compression_ratio == 5

@@ -21,8 +21,10 @@ module                stage
 ``pipeline``          the stages as code: compress, reconstruct
 ``reference``         what scores are taken against: truth, raw or denoised frames
 ``comparison``        a movie against its reconstruction and its rivals
+``describe``          what a movie or a compressed file holds, for people and scripts
 ``figures``           a comparison as one picture
-``report``            results as files: TIFF, table, summary, picture
+``export``            a reconstruction as TIFF
+``report``            a comparison as table, summary and picture
 ``cli``, ``display``  the same on the command line and in napari
 ====================  ==========================================================
 

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 DETECTOR_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 """Pixel types that travel through the pipeline; readers convert others without loss or refuse."""
 
+LARGEST_VALUE = 1e12
+"""Float counts above this would overflow float32 once they are summed and squared."""
+
 
 class TcsdlError(ValueError):
     """Anything that the user can mend; ``str()`` is one sentence that says how."""
@@ -133,18 +136,22 @@ def check_frames(frames: NDArray[Any], name: str, first_frame: int = 0) -> None:
     """
     for offset, frame in enumerate(frames):
         where = f"{name}: frame {first_frame + offset}"
-        if frame.dtype.kind == "f":
-            if not np.isfinite(frame).all():
-                what = "NaN" if np.isnan(frame).any() else "infinite"
-                raise InputError(
-                    f"{where} holds {what} values, expected finite detector counts; "
-                    "repair or leave out that frame"
-                )
-            if frame.min() < 0:
-                raise InputError(
-                    f"{where} holds negative values (lowest {frame.min():g}), expected detector "
-                    "counts ≥ 0; add an offset, or undo a dark subtraction"
-                )
+        if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+            what = "NaN" if np.isnan(frame).any() else "infinite"
+            raise InputError(
+                f"{where} holds {what} values, expected finite detector counts; "
+                "repair or leave out that frame"
+            )
+        if frame.dtype.kind in "if" and frame.min() < 0:
+            raise InputError(
+                f"{where} holds negative values (lowest {frame.min():g}), expected detector "
+                "counts ≥ 0; add an offset, or undo a dark subtraction"
+            )
+        if frame.dtype.kind == "f" and float(frame.max()) > LARGEST_VALUE:
+            raise InputError(
+                f"{where} holds values up to {frame.max():g}, expected detector counts of at most "
+                f"{LARGEST_VALUE:g}; rescale the movie"
+            )
         if not frame.any():
             raise InputError(
                 f"{where} is all zero, expected detector counts; leave out frames with the beam "

@@ -11,19 +11,35 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from . import __version__
-from ._validation import InputError, TcsdlError, check_compression_ratio
+from ._cli_common import (
+    AnyPath,
+    CompressedPath,
+    Decoder,
+    DecodeTile,
+    Device,
+    Exposures,
+    FrameTime,
+    MasksKind,
+    MoviePath,
+    Overwrite,
+    PixelSize,
+    Preset,
+    Ratio,
+    Seed,
+    Tile,
+    frame_progress,
+    frames_kept,
+    human_bytes,
+    open_calibrated,
+    settings_from,
+)
+from ._validation import InputError, TcsdlError
 from .movie import Movie
 from .settings import Settings
 
@@ -37,105 +53,10 @@ app = typer.Typer(
 )
 
 DEMO_RATIO = 8
+DEMO_FOLDER = "napari-tcsdl-demo"
 
-
-# --- what every command shares ----------------------------------------------------------------
-
-
-class FrameRate(ProgressColumn):
-    """Frames per second, as measured so far."""
-
-    def render(self, task: Task) -> Text:
-        """Show the rate, once there is one."""
-        return Text(f"{task.speed:.2f} frames/s" if task.speed else "")
-
-
-@contextmanager
-def frame_progress(title: str, n_frames: int) -> Iterator[Any]:
-    """Show a bar on standard error; yields a callback that takes a fraction 0 … 1."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        FrameRate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=n_frames)
-        yield lambda fraction: bar.update(task, completed=fraction * n_frames)
-
-
-def human_bytes(count: float) -> str:
-    """``count`` bytes in the unit that reads best, for example ``3.9 MB`` (decimal units)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
-def settings_from(preset: Path | Settings | None, **given: Any) -> Settings:
-    """Take settings of a preset, with what was given on the command line put over them."""
-    base = preset if isinstance(preset, Settings) else Settings()
-    if isinstance(preset, Path):
-        try:
-            base = Settings.from_json(json.loads(preset.read_text(encoding="utf-8")))
-        except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-            raise InputError(
-                f"got preset {preset}, which is not a JSON object of settings ({error}), expected "
-                "a settings file as compare writes it; check the file"
-            ) from error
-    if given.get("compression_ratio") is not None:
-        given["compression_ratio"] = check_compression_ratio(given["compression_ratio"])
-    return replace(base, **{key: value for key, value in given.items() if value is not None})
-
-
-def open_calibrated(path: Path, pixel_size: float | None, frame_time: float | None) -> Movie:
-    """Open a movie; calibration that was given wins over the file's."""
-    from .io import open_movie
-
-    given = {"pixel size": pixel_size, "frame time": frame_time}
-    for what, value in given.items():
-        if value is not None and not 0 < value < float("inf"):
-            raise InputError(
-                f"got {what} = {value:g}, expected a finite number above 0; leave it out if it is "
-                "unknown"
-            )
-    movie = open_movie(path)
-    return replace(
-        movie,
-        pixel_size=pixel_size or movie.pixel_size,
-        frame_time=frame_time or movie.frame_time,
-    )
-
-
-Ratio = Annotated[
-    str | None,
-    typer.Option("--ratio", "-B", help="B, frames per measurement. Not the ratio of bytes."),
-]
-MasksKind = Annotated[str | None, typer.Option("--masks", help="balanced or bernoulli.")]
-Exposures = Annotated[
-    int | None, typer.Option(help="Exposures n of each pixel in a block (balanced masks).")
-]
-Seed = Annotated[int | None, typer.Option(help="Seed of the masks.")]
-Tile = Annotated[
-    int | None, typer.Option("--mask-tile", help="Side of the mask tile [px]; 0 = whole frame.")
-]
-Decoder = Annotated[str | None, typer.Option(help="Decoder, for example gap_tv.")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-DecodeTile = Annotated[
-    int | None, typer.Option("--tile", help="Side of the tiles that are decoded at a time [px].")
-]
-Preset = Annotated[
-    Path | None, typer.Option(help="JSON file of settings; options given here win over it.")
-]
-PixelSize = Annotated[
-    float | None, typer.Option(help="Pixel size [Å/px], where the file lacks it or is wrong.")
-]
-FrameTime = Annotated[
-    float | None, typer.Option(help="Frame time [s], where the file lacks it or is wrong.")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 # --- commands ---------------------------------------------------------------------------------
@@ -143,7 +64,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 
 @app.command()
 def compress(
-    movie: Annotated[Path, typer.Argument(help="TIFF stack, folder of TIFFs, or MRC.")],
+    movie: MoviePath,
     out: Annotated[Path, typer.Option("--out", "-o", help="OUT.tcs.zarr")],
     ratio: Ratio = None,
     masks: MasksKind = None,
@@ -182,28 +103,40 @@ def compress(
 
 @app.command()
 def reconstruct(
-    file: Annotated[Path, typer.Argument(help="A .tcs.zarr file.")],
+    file: CompressedPath,
     out: Annotated[Path, typer.Option("--out", "-o", help="REC.tif, ImageJ float32")],
     decoder: Decoder = None,
     device: Device = None,
     tile: DecodeTile = None,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Write NaN frames where a part is damaged.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Reconstruct the frames of a .tcs.zarr file as a calibrated TIFF."""
+    from .export import reconstruct_to_tiff
     from .io import open_compressed
-    from .report import reconstruct_to_tiff
 
     compressed = open_compressed(file)
-    stored = Settings.from_json(compressed.header.settings)
+    stored = Settings.from_file(compressed.header.settings)
     settings = settings_from(stored, decoder=decoder, device=device, decode_tile=tile)
     with frame_progress("reconstruct", compressed.frames_valid) as progress:
-        reconstruct_to_tiff(compressed, out, settings, overwrite=overwrite, progress=progress)
-    typer.echo(f"{out}: {compressed.frames_valid} frames, decoder {settings.decoder}")
+        damaged = reconstruct_to_tiff(
+            compressed,
+            out,
+            settings,
+            overwrite=overwrite,
+            skip_damaged=skip_damaged,
+            progress=progress,
+        )
+    for sentence in damaged:
+        typer.echo(f"Left out: {sentence}", err=True)
+    typer.echo(f"{out}: {frames_kept(compressed)}, decoder {settings.decoder}")
 
 
 @app.command()
 def compare(
-    movie: Annotated[Path, typer.Argument(help="TIFF stack, folder of TIFFs, or MRC.")],
+    movie: MoviePath,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for table, figure and file.")],
     ratio: Ratio = None,
     reference: Annotated[
@@ -259,7 +192,9 @@ def run_comparison(
 
 
 @app.command()
-def validate(file: Annotated[Path, typer.Argument(help="A .tcs.zarr file.")]) -> None:
+def validate(
+    file: CompressedPath,
+) -> None:
     """List every violation of a .tcs.zarr file, one a line; exit 0 if there is none, else 1."""
     from .io import open_compressed
     from .io import validate as find_violations
@@ -271,18 +206,18 @@ def validate(file: Annotated[Path, typer.Argument(help="A .tcs.zarr file.")]) ->
         raise typer.Exit(1)
     compressed = open_compressed(file)
     typer.echo(
-        f"{file}: valid, {compressed.frames_valid} frames in {compressed.n_measurements} "
+        f"{file}: valid, {frames_kept(compressed)} in {compressed.n_measurements} "
         "measurements, every checksum read"
     )
 
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="A movie or a .tcs.zarr file.")],
+    file: AnyPath,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what a movie or a .tcs.zarr file holds."""
-    from .report import describe
+    from .describe import describe
 
     facts = describe(file)
     if as_json:
@@ -294,7 +229,9 @@ def info(
 
 
 @app.command()
-def view(file: Annotated[Path, typer.Argument(help="A movie or a .tcs.zarr file.")]) -> None:
+def view(
+    file: AnyPath,
+) -> None:
     """Open napari with the file loaded and our dock beside it."""
     if not file.exists():
         raise InputError(f"got {file}, which does not exist, expected a movie or a .tcs.zarr file")
@@ -304,11 +241,12 @@ def view(file: Annotated[Path, typer.Argument(help="A movie or a .tcs.zarr file.
 @app.command()
 def demo(
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the results without a display.")
-    ] = Path("napari-tcsdl-demo"),
+        Path | None, typer.Option("--out", "-o", help="Folder for the results without a display.")
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Do not open a window even if there is a display.")
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compress, reconstruct and compare the sample movie: in napari if there is a display."""
     from .io import open_movie
@@ -322,7 +260,16 @@ def demo(
     typer.echo(f"Running without a window ({reason}).")
     settings = Settings(compression_ratio=DEMO_RATIO, reference="truth")
     truth = Movie(sample_truth(), name="noise-free simulation")
-    run_comparison(open_movie(sample), truth, out, settings, overwrite=True)
+    run_comparison(open_movie(sample), truth, out or unused_folder(), settings, overwrite)
+
+
+def unused_folder() -> Path:
+    """Return ``napari-tcsdl-demo``, with a number if there is one already."""
+    folder, number = Path(DEMO_FOLDER), 1
+    while folder.exists():
+        number += 1
+        folder = Path(f"{DEMO_FOLDER}-{number}")
+    return folder
 
 
 def why_no_window() -> str:
@@ -368,7 +315,10 @@ def main() -> None:
     # Damaged files make tifffile log lines of its own; our one sentence says what matters.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if code == INTERRUPTED:
+            _fail("stopped by you; measurements already written stay valid", INTERRUPTED)
+        raise SystemExit(code or 0)
     except TcsdlError as error:
         _fail(str(error), 2)
     except OSError as error:
@@ -376,11 +326,11 @@ def main() -> None:
         _fail(f"got '{error.strerror or error}' from the system for{where or ' a file'}, expected "
               "access to it; check path, permission and free space", 2)  # fmt: skip
     except MemoryError:
-        _fail("got no more memory, expected room for one block of B frames; choose a smaller B "
-              "or a smaller --tile", 2)  # fmt: skip
-    except KeyboardInterrupt:
-        _fail("stopped by you; measurements already written stay valid", 130)
+        _fail("got no more memory, expected room for one block of B frames; choose a smaller B, "
+              "--tile or --mask-tile", 2)  # fmt: skip
     except Exception as error:
+        if hasattr(error, "format_message"):  # what typer says of wrong options
+            _fail(f"{error.format_message()} See napari-tcsdl --help", 2)
         if os.environ.get("NAPARI_TCSDL_DEBUG"):
             raise
         _fail(f"unexpected {type(error).__name__} ({error}): a bug in napari-tcsdl, please report "

@@ -24,6 +24,7 @@ from .movie import Movie
 from .pipeline import (
     MovieStatistics,
     Progress,
+    check_decoder,
     decode_block,
     encode_block,
     make_header,
@@ -236,6 +237,8 @@ def compare(
         For a bad movie, B larger than the movie, or a reference that is missing.
     """
     check_compression_ratio(settings.compression_ratio, movie.shape[0])
+    check_decoder(settings)
+    metrics.check_frame_size(movie.shape[1:])
     statistics = measure_statistics(movie)
     reference = make_reference(movie, settings.reference, statistics, truth, progress)
     return Comparison(movie, settings, Path(path), statistics, reference, overwrite)

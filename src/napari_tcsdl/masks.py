@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -109,7 +110,7 @@ class Masks:
     def __post_init__(self) -> None:
         self.packed.flags.writeable = False
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hex digest over a canonical header (kind, B, exposures, tile, version) and the bits."""
         header = {

@@ -83,11 +83,7 @@ def ssim(image: NDArray[Any], reference: NDArray[Any], *, data_range: float) -> 
     covariance normalised by N.
     """
     test, truth = _checked_pair(image, reference, data_range)
-    if min(truth.shape) < SSIM_WINDOW:
-        raise InputError(
-            f"got frames of {truth.shape[0]} × {truth.shape[1]} px, expected at least "
-            f"{SSIM_WINDOW} × {SSIM_WINDOW} px for the window of SSIM; use larger frames"
-        )
+    check_frame_size(truth.shape)
     value = structural_similarity(  # type: ignore[no-untyped-call]
         truth,
         test,
@@ -97,6 +93,21 @@ def ssim(image: NDArray[Any], reference: NDArray[Any], *, data_range: float) -> 
         use_sample_covariance=False,
     )
     return float(value)
+
+
+def check_frame_size(shape: tuple[int, ...]) -> None:
+    """Refuse frames (H, W) smaller than the window of SSIM.
+
+    Raises
+    ------
+    InputError
+        If a side is below 11 px.
+    """
+    if min(shape) < SSIM_WINDOW:
+        raise InputError(
+            f"got frames of {shape[0]} × {shape[1]} px, expected at least "
+            f"{SSIM_WINDOW} × {SSIM_WINDOW} px for the window of SSIM; use larger frames"
+        )
 
 
 def data_range_of(frames: NDArray[Any]) -> float:

@@ -91,9 +91,12 @@ class Movie:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the raw movie: T · H · W · bytes per pixel as stored."""
+        """Bytes of the raw movie: T · H · W · bytes per pixel of :attr:`dtype`.
+
+        Every ratio is taken to this, also where a file stores wider pixels (float64) than needed.
+        """
         t, h, w = self.shape
-        return t * h * w * np.dtype(self.source.dtype).itemsize
+        return t * h * w * self.dtype.itemsize
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Read and check frames ``start`` … ``stop − 1``.
@@ -109,16 +112,8 @@ class Movie:
             If a frame holds what no detector records; the frame is named.
         """
         stored = np.asarray(self.source[start:stop])
-        if stored.dtype.kind == "i" and stored.size and stored.min() < 0:
-            bad = int(np.argmax((stored < 0).any(axis=(1, 2))))
-            raise InputError(
-                f"{self.name}: frame {start + bad} holds negative values (lowest "
-                f"{stored[bad].min()}), expected detector counts ≥ 0; add an offset, or undo a "
-                "dark subtraction"
-            )
-        frames = np.ascontiguousarray(stored, dtype=self.dtype)
-        check_frames(frames, self.name, start)
-        return frames
+        check_frames(stored, self.name, start)
+        return np.ascontiguousarray(stored, dtype=self.dtype)
 
     def blocks(self, compression_ratio: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield (first frame, frames) for each block of B frames; the last may be shorter."""

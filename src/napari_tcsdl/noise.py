@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +29,9 @@ class NoiseModel:
     offset_variance
         Intercept [detector units²]: read noise; below 0 where a pedestal p is part of the values
         (−gain · p).
+    mean
+        Mean value of the frames that it was measured on [detector units], or None. It fixes one
+        noise level for a whole movie, so that no tile or block is treated differently.
 
     Examples
     --------
@@ -38,6 +41,7 @@ class NoiseModel:
 
     gain: float
     offset_variance: float
+    mean: float | None = None
 
     def variance(self, x: Any) -> Any:
         """Return the expected variance at value ``x`` [detector units²], never below 0.
@@ -47,14 +51,19 @@ class NoiseModel:
         variance = self.gain * x + self.offset_variance
         return variance.clip(0) if hasattr(variance, "clip") else max(variance, 0.0)
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float | None]:
         """As plain numbers."""
-        return {"gain": self.gain, "offset_variance": self.offset_variance}
+        return {"gain": self.gain, "offset_variance": self.offset_variance, "mean": self.mean}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Undo :meth:`to_json`."""
-        return cls(float(values["gain"]), float(values["offset_variance"]))
+        mean = values.get("mean")
+        return cls(
+            float(values["gain"]),
+            float(values["offset_variance"]),
+            None if mean is None else float(mean),
+        )
 
 
 def estimate_noise(frames: NDArray[Any]) -> NoiseModel:
@@ -94,7 +103,7 @@ def estimate_noise(frames: NDArray[Any]) -> NoiseModel:
         )
     mean, difference = _differences(frames)
     values, variances, counts = _binned_variances(mean, difference)
-    return _fit_line(values, variances, counts)
+    return replace(_fit_line(values, variances, counts), mean=float(mean.mean(dtype=np.float64)))
 
 
 def _differences(frames: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

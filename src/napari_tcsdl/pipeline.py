@@ -66,8 +66,10 @@ def _robust_range(sample: NDArray[Any]) -> tuple[float, float]:
 
 
 def make_masks(settings: Settings, frame_shape: tuple[int, int]) -> Masks:
-    """Masks of ``settings`` for frames of ``frame_shape`` (H, W)."""
-    tile = (settings.mask_tile, settings.mask_tile) if settings.mask_tile else frame_shape
+    """Masks of ``settings`` for frames of ``frame_shape`` (H, W); never larger than a frame."""
+    height, width = frame_shape
+    side = settings.mask_tile or max(frame_shape)
+    tile = (min(side, height), min(side, width))
     return Masks.create(
         settings.compression_ratio,
         kind=settings.masks,
@@ -156,19 +158,36 @@ class ReconstructedBlock:
     frames: NDArray[np.float32]
 
 
-def decode_block(
-    compressed: CompressedMovie, index: int, settings: Settings, progress: Progress = no_progress
-) -> ReconstructedBlock:
-    """Decode measurement ``index`` with the decoder, device and tile of ``settings``."""
+def check_decoder(settings: Settings) -> None:
+    """Refuse an unknown decoder or an absent device before any work is done.
+
+    Raises
+    ------
+    InputError
+        If there is no such decoder.
+    DeviceError
+        If there is no such device.
+    """
     # Imported here: compress, info and validate never need torch, which takes seconds to load.
     from ._device import choose_device
-    from .reconstruction import RECONSTRUCTORS, BlockContext, reconstruct_tiled
+    from .reconstruction import RECONSTRUCTORS
 
+    choose_device(settings.device)
     if settings.decoder not in RECONSTRUCTORS:
         raise InputError(
             f"got decoder {settings.decoder!r}, expected one of {', '.join(RECONSTRUCTORS)}; "
             "choose one of these"
         )
+
+
+def decode_block(
+    compressed: CompressedMovie, index: int, settings: Settings, progress: Progress = no_progress
+) -> ReconstructedBlock:
+    """Decode measurement ``index`` with the decoder, device and tile of ``settings``."""
+    from ._device import choose_device
+    from .reconstruction import RECONSTRUCTORS, BlockContext, reconstruct_tiled
+
+    check_decoder(settings)
     header = compressed.header
     measurement = compressed.measurement(index)
     frames = reconstruct_tiled(

@@ -1,76 +1,30 @@
-"""Results as files: the reconstruction as TIFF; the comparison as table, summary and figure."""
+"""A comparison as files: table, summary, figure, and the compressed movie itself."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import platform
-from collections.abc import Sequence
-from importlib.metadata import version
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import __version__
 from ._validation import OutputError
 from .comparison import BlockResult, Comparison, FrameScores, compare, mean_scores
+from .describe import movie_facts, software_versions, write_text
 from .figures import FigureData, save_comparison_figure
-from .io import CompressedMovie, is_compressed, open_compressed, open_movie, save_tiff
+from .io import open_compressed
 from .movie import Movie
-from .pipeline import Progress, no_progress, reconstruct
+from .pipeline import Progress, no_progress
 from .settings import Settings
 
 SCORES, SUMMARY, FIGURE = "scores.csv", "summary.json", "comparison.png"
 SCORE_COLUMNS = ("codec", "frame", "psnr", "ssim", "bytes")
-
-
-# --- reconstruction ---------------------------------------------------------------------------
-
-
-def reconstruct_to_tiff(
-    compressed: CompressedMovie,
-    path: Path,
-    settings: Settings,
-    *,
-    overwrite: bool = False,
-    progress: Progress = no_progress,
-) -> None:
-    """Write the reconstruction as an ImageJ float32 TIFF, settings beside it as JSON.
-
-    Frames are in the movie's own detector units; pixel size and frame time are kept.
-
-    Raises
-    ------
-    OutputError
-        If ``path`` exists and ``overwrite`` is False, or cannot be written.
-    """
-    header = compressed.header
-    sidecar = path.with_suffix(".json")
-    if sidecar.exists() and not overwrite:
-        raise OutputError(
-            f"got output {sidecar}, which exists already, expected a new name; choose another "
-            "name, or give --overwrite"
-        )
-    blocks = reconstruct(compressed, settings, progress=progress)
-    save_tiff(
-        path,
-        (block.frames for block in blocks),
-        shape=(compressed.frames_valid, *compressed.frame_shape),
-        pixel_size=header.pixel_size,
-        frame_time=header.frame_time,
-        overwrite=overwrite,
-    )
-    facts = {
-        "source": header.source,
-        "settings": settings.to_json(),
-        "software": software_versions(),
-    }
-    write_text(sidecar, json.dumps(facts, indent=2))
-
-
-# --- comparison -------------------------------------------------------------------------------
 
 
 def write_comparison(
@@ -94,32 +48,67 @@ def write_comparison(
     OutputError
         If one of the outputs exists and ``overwrite`` is False, or cannot be written.
     """
-    container = out / f"{Path(movie.name).stem}.tcs.zarr"
-    for name in (container.name, SCORES, SUMMARY, FIGURE):
+    container = f"{Path(movie.name).stem}.tcs.zarr"
+    files = (container, SCORES, SUMMARY, FIGURE)
+    for name in files:
         if (out / name).exists() and not overwrite:
             raise OutputError(
                 f"got output folder {out}, which holds {name} already, expected a new folder; "
                 "choose another --out, or give --overwrite"
             )
-    comparison = compare(
-        movie, container, settings, truth=truth, overwrite=overwrite, progress=progress
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    middle = movie.shape[0] // 2
-    scores: list[FrameScores] = []
-    shown: BlockResult | None = None
-    facts: dict[str, dict[str, Any]] = {}
-    for block in comparison.run(progress):
-        scores += block.scores
-        _collect(facts, block)
-        if block.first_frame <= middle < block.first_frame + block.n_frames:
-            shown = block
-    assert shown is not None  # every frame lies in one block
-    summary = summarise(comparison, scores, facts)
-    write_text(out / SCORES, _csv(scores))
-    save_comparison_figure(figure_data(comparison, shown, scores, summary, middle), out / FIGURE)
-    write_text(out / SUMMARY, json.dumps(summary, indent=2))
+    with _all_or_nothing(out, files) as work:
+        comparison = compare(movie, work / container, settings, truth=truth, progress=progress)
+        middle = movie.shape[0] // 2
+        scores: list[FrameScores] = []
+        facts: dict[str, dict[str, Any]] = {}
+        for block in comparison.run(progress):
+            scores += block.scores
+            _collect(facts, block)
+            if block.first_frame <= middle < block.first_frame + block.n_frames:
+                shown = block
+        summary = summarise(comparison, scores, facts)
+        write_text(work / SCORES, _csv(scores))
+        figure = figure_data(comparison, shown, scores, summary, middle)
+        save_comparison_figure(figure, work / FIGURE)
+        write_text(work / SUMMARY, json.dumps(summary, indent=2))
     return summary
+
+
+@contextmanager
+def _all_or_nothing(out: Path, files: Sequence[str]) -> Iterator[Path]:
+    """Yield a folder to write ``files`` into; they move to ``out`` together once all are there.
+
+    A table never lies beside another run's file, and a failed run leaves nothing in the way of
+    the next.
+    """
+    created = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=out, prefix=".comparing-"))
+    try:
+        yield work
+        _move_together(work, out, files)
+        created = False
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if created:
+            shutil.rmtree(out, ignore_errors=True)
+
+
+def _move_together(work: Path, out: Path, files: Sequence[str]) -> None:
+    """Move ``files`` from ``work`` to ``out``; what lies there stays until all have arrived."""
+    replaced = work / "replaced"
+    replaced.mkdir()
+    try:
+        for name in files:
+            if (out / name).exists():
+                (out / name).rename(replaced / name)
+            (work / name).rename(out / name)
+    except BaseException:
+        for old in replaced.iterdir():
+            if (out / old.name).exists():
+                (out / old.name).rename(work / f"new-{old.name}")
+            old.rename(out / old.name)
+        raise
 
 
 def _collect(facts: dict[str, dict[str, Any]], block: BlockResult) -> None:
@@ -224,69 +213,6 @@ def figure_data(
         pixel_size=comparison.movie.pixel_size,
         curves=curves,
     )
-
-
-# --- facts ------------------------------------------------------------------------------------
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """Say what a movie or a compressed file holds, as plain JSON types."""
-    if not is_compressed(path):
-        return movie_facts(open_movie(path))
-    compressed = open_compressed(path)
-    header, masks = compressed.header, compressed.masks
-    real = compressed.bytes_on_disk()
-    frame_bytes = int(np.prod(compressed.frame_shape)) * np.dtype(header.dtype).itemsize
-    return {
-        "name": Path(path).name,
-        "source": header.source,
-        "frames_valid": compressed.frames_valid,
-        "measurements": compressed.n_measurements,
-        "frame_shape": list(compressed.frame_shape),
-        "dtype": header.dtype,
-        "compression_ratio": masks.compression_ratio,
-        "masks": masks.to_json(),
-        "pixel_size_angstrom": header.pixel_size,
-        "frame_time_s": header.frame_time,
-        "value_range": list(header.value_range),
-        "noise": header.noise,
-        "settings": header.settings,
-        "bytes": real,
-        "storage_ratio": compressed.frames_valid * frame_bytes / real["total"],
-    }
-
-
-def movie_facts(movie: Movie) -> dict[str, Any]:
-    """Shape, pixel type and calibration of a movie; None is unknown."""
-    return {
-        "name": movie.name,
-        "frames": movie.shape[0],
-        "frame_shape": list(movie.shape[1:]),
-        "dtype": str(movie.dtype),
-        "pixel_size_angstrom": movie.pixel_size,
-        "frame_time_s": movie.frame_time,
-        "bytes": movie.nbytes,
-    }
-
-
-def software_versions() -> dict[str, str]:
-    """Versions that a result depends on."""
-    names = ("imagecodecs", "numpy", "scikit-image", "torch", "zarr")
-    return {
-        "napari-tcsdl": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
-    }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` whole or not at all: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _csv(scores: Sequence[FrameScores]) -> str:

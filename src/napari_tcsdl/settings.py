@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral
 from typing import Any
 
 from ._validation import InputError, check_compression_ratio
 
 REFERENCES = ("denoised", "raw", "truth")
+
+SMALLEST_TILE = 64
+"""[px] Smaller decoder tiles would be mostly overlap."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_compression_ratio(self.compression_ratio)
+        _check_whole("mask_tile", self.mask_tile, 0, "px, or 0 for the whole frame")
+        _check_whole("decode_tile", self.decode_tile, SMALLEST_TILE, "px")
+        _check_whole("seed", self.seed, 0, "")
         if self.reference not in REFERENCES:
             raise InputError(
                 f"got reference {self.reference!r}, expected one of {', '.join(REFERENCES)}; "
@@ -61,14 +68,24 @@ class Settings:
         return asdict(self)
 
     @classmethod
+    def from_file(cls, values: Mapping[str, Any]) -> Settings:
+        """Make settings from those stored in a compressed file; unknown ones are passed over.
+
+        A file that a later version wrote stays readable when only settings were added.
+        """
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Settings:
-        """Make settings from :meth:`to_json` output.
+        """Make settings from :meth:`to_json` output, or from a summary that holds one.
 
         Raises
         ------
         InputError
             For a name that is no setting.
         """
+        values = values.get("settings", values)
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
@@ -77,3 +94,12 @@ class Settings:
                 "remove or rename it"
             )
         return cls(**values)
+
+
+def _check_whole(name: str, value: object, least: int, unit: str) -> None:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least:  # type: ignore[operator] # whole numbers compare
+        raise InputError(
+            f"got {name} = {value!r}, expected a whole number of at least {least} {unit}".rstrip()
+            + "; leave it out for the default"
+        )

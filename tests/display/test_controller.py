@@ -234,3 +234,11 @@ def test_a_compressed_file_is_reconstructed_without_comparison(
     assert controller.run.finished.real_bytes["total"] > 0
     assert controller.run.finished.raw_bytes == 9 * 48 * 40
     assert reconstruction.contrast_limits == compressed_layer.contrast_limits
+
+
+def test_a_viewer_whose_window_is_gone_is_left_as_it_is(controller, viewer, layer, settings, tell):
+    controller.apply(tell.prepared(controller.start(layer, settings)))
+    controller.close(restore=False)
+    assert viewer.canvas.grid.enabled, "a canvas that is gone must not be touched"
+    viewer.dims.set_current_step(0, 2)
+    assert controller.run is None

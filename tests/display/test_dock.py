@@ -49,6 +49,7 @@ def made_up(monkeypatch, tell):
     def run(job, report, progress):
         prepared = tell.prepared(job)
         report(prepared)
+        assert prepared.shown.wait(10)
         for index in range(3):
             report(tell.block(job, prepared.store, index))
             progress((index + 1) / 3)
@@ -95,7 +96,7 @@ def test_it_fits_a_small_screen(dock):
 def test_without_a_movie_it_says_what_to_do(dock_of, viewer):
     dock = dock_of(viewer)
     assert not dock.run_button.isEnabled()
-    assert dock.form.facts.text() == "Open a movie: File ▸ Open, or drop it into the window."
+    assert dock.form.facts.text() == "Open a movie, or drop it into the window."
 
 
 def test_a_layer_that_is_no_movie_is_named_in_place(dock_of, viewer):

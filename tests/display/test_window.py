@@ -10,7 +10,9 @@ from napari.layers import Layer
 from qtpy.QtCore import Qt
 
 from napari_tcsdl.display._qt.dock import CompressDock
+from napari_tcsdl.display._qt.overlay import GLYPHS
 from napari_tcsdl.display._qt.worker import THREAD_NAME
+from napari_tcsdl.display.arrangement import Arrangement
 from napari_tcsdl.display.contributions import read_layers, sample_grains
 
 WAIT = 120_000
@@ -56,6 +58,9 @@ def test_from_the_sample_to_four_calibrated_boxes(open_dock, small_sample, qtbot
         np.testing.assert_allclose(layer.scale[1:], source["scale"][1:])
     assert str(viewer.layers.units[-1]) == "nanometer"
     assert viewer.canvas.overlays.scale_bar.visible
+    font = viewer.window._qt_viewer.canvas.font_info()
+    loaded = font.font_manager.get_font(font.face)._glyphs
+    assert set(GLYPHS) <= set(loaded), "the glyphs of the labels were loaded ahead"
     viewer.dims.set_current_step(0, 15)
     label = viewer.layers["JPEG"].name_overlay
     canvas = viewer.window._qt_viewer.canvas
@@ -82,7 +87,9 @@ def test_closing_the_dock_stops_the_run_and_restores_the_view(open_dock, small_s
     qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=WAIT)
     viewer.window.remove_dock_widget(dock)
     assert not viewer.canvas.grid.enabled
-    assert not [t for t in threading.enumerate() if t.name == THREAD_NAME]
+    for thread in [t for t in threading.enumerate() if t.name == THREAD_NAME]:
+        thread.join(10)
+        assert not thread.is_alive()
     dock.deleteLater()
 
 
@@ -112,3 +119,19 @@ def test_the_plugin_menu_opens_the_dock(window):
     viewer = window()
     _, dock = viewer.window.add_plugin_dock_widget("napari-tcsdl", "Compress and reconstruct")
     assert isinstance(dock, CompressDock)
+
+
+def test_each_box_has_its_scale_bar_however_many_boxes_there_were_before(window, qtbot):
+    viewer = window(show=True)
+    layers = [viewer.add_image(np.ones((3, 20, 30))) for _ in range(4)]
+    for count in (4, 2, 4):
+        arrangement = Arrangement(viewer, layers[:count])
+        for layer in layers:
+            layer.visible = False
+        for _ in arrangement.steps():
+            qtbot.wait(20)
+        canvas = viewer.window._qt_viewer.canvas
+        bars = canvas._viewer_overlay_to_visual[viewer.canvas.overlays.scale_bar]
+        assert len(bars) == count
+        arrangement.restore()
+        qtbot.wait(20)

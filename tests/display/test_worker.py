@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from napari_tcsdl._validation import DeviceError, TcsdlError
-from napari_tcsdl.display._qt.worker import Task, Worker
+from napari_tcsdl.display._qt.worker import Task, Threads, Worker
 from napari_tcsdl.display.job import Report
 
 
@@ -142,3 +143,35 @@ def test_tasks_bring_results_and_errors(qtbot):
         task.start()
     assert "ZeroDivisionError" in str(failed.args[0])
     assert task.wait(5)
+
+
+def test_threads_bring_results_to_the_window_and_are_let_go(qtbot):
+    from qtpy.QtCore import QObject
+
+    threads, parent, heard = Threads(), QObject(), []
+
+    def hear(kind, value):
+        heard.append((kind, str(value), threading.current_thread()))
+
+    threads.call(lambda: 42, partial(hear, "done"), partial(hear, "failed"), parent)
+    qtbot.waitUntil(lambda: len(heard) == 1, timeout=5000)
+    threads.call(lambda: 1 / 0, partial(hear, "done"), partial(hear, "failed"), parent)
+    qtbot.waitUntil(lambda: len(heard) == 2, timeout=5000)
+    assert [kind for kind, *_ in heard] == ["done", "failed"]
+    assert "ZeroDivisionError" in heard[1][1]
+    assert {thread for *_, thread in heard} == {threading.main_thread()}
+    threads.join(5)
+    threads.forget_ended()
+
+
+def test_what_a_thread_told_is_heard_even_if_it_is_let_go_at_once(qtbot):
+    from qtpy.QtCore import QObject
+
+    threads, parent, heard = Threads(), QObject(), []
+    task = Task(lambda: 42, parent)
+    task.done.connect(heard.append)
+    threads.begin(task)
+    assert task.wait(5)
+    threads.forget_ended()
+    qtbot.waitUntil(lambda: heard == [42], timeout=5000)
+    qtbot.waitUntil(lambda: not parent.children(), timeout=5000)

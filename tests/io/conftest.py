@@ -3,6 +3,8 @@
 import contextlib
 import os
 import resource
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,3 +48,11 @@ def file_size_limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limit
+
+
+@pytest.fixture
+def open_folder():
+    """Folder into which everybody may look; pytest's own are closed to an unprivileged user."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

@@ -5,10 +5,12 @@ import hashlib
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,18 @@ import zarr
 
 from napari_tcsdl._validation import CorruptFileError, InputError, OutputError
 from napari_tcsdl.encoder import Measurement, encode
-from napari_tcsdl.io import CompressedWriter, Header, container_write, open_compressed, validate
+from napari_tcsdl.io import (
+    CompressedWriter,
+    Header,
+    _durable,
+    _layout,
+    _replace,
+    container_write,
+    is_compressed,
+    open_compressed,
+    validate,
+)
+from napari_tcsdl.io._container_parts import open_measurements
 from napari_tcsdl.masks import Masks
 
 RATIO = 4
@@ -160,6 +173,20 @@ def test_unknown_length_is_settled_on_closing(path, masks, measurements):
     assert open_compressed(path).complete
 
 
+def test_masks_are_digested_once_a_file_not_once_a_measurement(path, measurements, monkeypatch):
+    masks = Masks.create(RATIO, tile=(16, 16), seed=5)
+    digested = []
+    real = hashlib.sha256
+    monkeypatch.setattr(
+        "napari_tcsdl.masks.hashlib.sha256", lambda data: digested.append(data) or real(data)
+    )
+    with CompressedWriter(path, masks, HEADER) as writer:
+        for y in measurements:
+            writer.append(y)
+    bits = masks.packed.tobytes()
+    assert len([data for data in digested if data.endswith(bits)]) == 1
+
+
 def test_bytes_are_those_on_the_disk(path, masks, measurements):
     with CompressedWriter(path, masks, HEADER) as writer:
         sizes = [writer.append(y, masks.shortened(y.n_frames)) for y in measurements]
@@ -263,8 +290,9 @@ from napari_tcsdl.io import CompressedWriter, Header
 from napari_tcsdl.masks import Masks
 header = Header(shape=(None, 40, 56), dtype="uint16", value_range=(0, 1))
 rng = np.random.default_rng()
-with CompressedWriter(sys.argv[1], Masks.create(4, tile=(16, 16)), header) as writer:
-    print("open", flush=True)
+masks, overwrite = Masks.create(4, tile=(16, 16)), "overwrite" in sys.argv
+with CompressedWriter(sys.argv[1], masks, header, overwrite=overwrite) as writer:
+    print(writer.path, flush=True)
     for k in range(100_000):
         y = rng.integers(0, 9999, (40, 56), dtype=np.uint32)
         writer.append(Measurement(y, 4 * k, 4))
@@ -281,7 +309,7 @@ def test_killed_at_random_moments(tmp_path):
     ]
     acknowledged = 0
     for file, run in zip(files, runs, strict=True):
-        assert run.stdout.readline() == "open\n"
+        assert run.stdout.readline() == f"{file}\n"
         time.sleep(rng.uniform(0, 0.3))
         run.kill()
         digests = run.stdout.read().split()
@@ -343,6 +371,37 @@ def test_full_disk_says_what_is_kept_and_may_be_tried_again(
     assert [f for f in path.rglob("*") if f.name.endswith(".partial")] == []
 
 
+def test_nothing_is_said_to_be_kept_where_nothing_is(path, masks, measurements, file_size_limit):
+    with (
+        file_size_limit(3000),
+        pytest.raises(OutputError, match=r"size limit was reached, expected room"),
+        CompressedWriter(path, masks, HEADER) as writer,
+    ):
+        writer.append(measurements[0])
+    assert not path.exists()
+
+
+def test_what_a_killed_process_left_incomplete_does_not_count(written):
+    before = open_compressed(written).bytes_on_disk()
+    for folder in ("", "0", "0/c/1/0", "masks"):
+        (written / folder / ".0.partial").write_bytes(b"half a shard")
+    assert open_compressed(written).bytes_on_disk() == before
+    assert validate(written) == []
+
+
+def test_half_made_files_of_killed_processes_are_removed(path, masks, measurements):
+    stale = path.with_name(f".{path.name}.{'a' * 32}.new")
+    (stale / "masks").mkdir(parents=True)
+    (stale / "masks" / "zarr.json").write_text("{")
+    precious = path.with_name(f".{path.name}.{'b' * 32}.new")
+    precious.mkdir()
+    (precious / "thesis.tex").write_text("precious")
+    with _durable.new_folder(path, lambda folder: False) as in_use:
+        write(path, masks, measurements)
+        assert in_use.exists()
+    assert sorted(path.parent.iterdir()) == sorted([path, precious])
+
+
 def test_full_disk_from_the_start(path, masks, file_size_limit):
     with file_size_limit(100), pytest.raises(OutputError, match=r"disk is full .*free space"):
         CompressedWriter(path, masks, HEADER)
@@ -376,16 +435,117 @@ def test_old_file_survives_a_failed_overwrite_and_so_does_the_new_part(
         writer = CompressedWriter(written, masks, HEADER, overwrite=True)
         fail_after(writer, measurements[0])
         assert_same(open_compressed(written), measurements)
-        assert writer.path.name == "movie.partial.tcs.zarr"
         assert_same(open_compressed(writer.path), measurements[:1])
+        assert is_compressed(writer.path)
 
 
-@pytest.mark.parametrize("what", ["folder", "file", "other zarr", "folder beside"])
-def test_what_is_no_compressed_movie_is_never_replaced(written, masks, tmp_path, what):
-    target = tmp_path / "other.tcs.zarr"
-    precious = target
-    if what == "folder beside":
-        target, precious = written, tmp_path / "movie.partial.tcs.zarr"
+def test_a_file_that_is_called_partial_is_not_touched(written, masks, measurements, tmp_path):
+    other = write(tmp_path / "movie.partial.tcs.zarr", masks, measurements[:2])
+    write(written, masks, measurements[:1], overwrite=True)
+    assert_same(open_compressed(other), measurements[:2])
+    assert_same(open_compressed(written), measurements[:1])
+
+
+def test_what_a_killed_overwrite_leaves_opens_and_stays(written, masks, measurements):
+    command = [sys.executable, "-c", KILLED, written, "overwrite"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    left = Path(run.stdout.readline().strip())
+    run.stdout.readline()  # one measurement is acknowledged
+    run.kill()
+    run.stdout.read()
+    run.stdout.close()
+    run.wait()
+    assert left.parent == written.parent
+    assert_same(open_compressed(written), measurements)
+    kept = open_compressed(left).n_measurements
+    assert kept >= 1
+    write(written, masks, measurements[:1], overwrite=True)
+    assert open_compressed(left).n_measurements == kept
+    assert validate(left) == []
+
+
+def test_two_overwrites_at_once_lose_nothing(written, masks, measurements):
+    first = CompressedWriter(written, masks, HEADER, overwrite=True)
+    second = CompressedWriter(written, masks, HEADER, overwrite=True)
+    assert first.path != second.path
+    first.append(measurements[0])
+    for y in measurements[:2]:
+        second.append(y)
+    first.close()
+    assert_same(open_compressed(written), measurements[:1])
+    with pytest.raises(OutputError, match=r"was changed while its replacement was written, exp"):
+        second.close()
+    assert_same(open_compressed(written), measurements[:1])
+    assert_same(open_compressed(second.path), measurements[:2])
+
+
+def test_an_empty_writer_removes_nothing_of_another(path, masks, measurements):
+    with contextlib.suppress(RuntimeError), CompressedWriter(path, masks, HEADER):
+        write(path, masks, measurements[:1], overwrite=True)
+        raise RuntimeError
+    assert_same(open_compressed(path), measurements[:1])
+
+
+def test_an_overwritten_file_that_was_moved_away(written, masks, measurements, tmp_path):
+    with CompressedWriter(written, masks, HEADER, overwrite=True) as writer:
+        writer.append(measurements[0])
+        moved = written.rename(tmp_path / "moved.tcs.zarr")
+    assert_same(open_compressed(written), measurements[:1])
+    assert_same(open_compressed(moved), measurements)
+
+
+@pytest.fixture
+def killed_renaming(monkeypatch):
+    """Let the process seem to end right after the first rename of a replacement."""
+
+    def stopping(path, target, real=Path.rename):
+        if stopping.stopped:
+            raise Stop
+        stopping.stopped = True
+        real(path, target)
+        raise Stop
+
+    def arm():
+        stopping.stopped = False
+        monkeypatch.setattr(Path, "rename", stopping)
+
+    yield arm
+    monkeypatch.undo()
+
+
+def test_there_is_no_moment_without_a_file(written, masks, measurements, killed_renaming):
+    for side in ("a", "b"):
+        (written.parent / side).touch()
+    if not _replace._exchange(written.parent / "a", written.parent / "b"):
+        pytest.skip("this file system cannot exchange names")
+    writer = CompressedWriter(written, masks, HEADER, overwrite=True)
+    writer.append(measurements[0])
+    killed_renaming()
+    with pytest.raises(Stop):
+        writer.close()
+    assert_same(open_compressed(written), measurements[:1])
+
+
+def test_where_names_cannot_be_exchanged(
+    written, masks, measurements, killed_renaming, monkeypatch
+):
+    monkeypatch.setattr(_replace, "_exchange", lambda a, b: False)
+    write(written, masks, measurements[:2], overwrite=True)
+    assert_same(open_compressed(written), measurements[:2])
+    assert list(written.parent.iterdir()) == [written]
+    writer = CompressedWriter(written, masks, HEADER, overwrite=True)
+    writer.append(measurements[0])
+    killed_renaming()
+    with pytest.raises(Stop):
+        writer.close()
+    (old,) = written.parent.glob(".movie.*.old.tcs.zarr")
+    assert_same(open_compressed(old), measurements[:2])
+    assert_same(open_compressed(writer.path), measurements[:1])
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "other zarr"])
+def test_what_is_no_compressed_movie_is_never_replaced(masks, tmp_path, what):
+    precious = tmp_path / "other.tcs.zarr"
     if what == "file":
         precious.write_text("precious")
     elif what == "other zarr":
@@ -394,7 +554,7 @@ def test_what_is_no_compressed_movie_is_never_replaced(written, masks, tmp_path,
         precious.mkdir()
         (precious / "thesis.tex").write_text("precious")
     with pytest.raises(OutputError, match=r"exists and is no compressed movie, expected a new"):
-        CompressedWriter(target, masks, HEADER, overwrite=True)
+        CompressedWriter(precious, masks, HEADER, overwrite=True)
     assert precious.is_file() or list(precious.iterdir())
 
 
@@ -547,6 +707,25 @@ def test_every_flipped_bit_of_the_metadata_is_found(written, measurements):
             file.write_bytes(content)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("masks", None), ("dtype", "int64"), ("dtype", "complex64"), ("frame_shape", [10**9, 10**9]),
+     ("frame_shape", [40]), ("frames", -1), ("compression_ratio", 0), ("tail_masks", [1]),
+     ("masks", "drop"), ("settings", None)],
+)  # fmt: skip
+def test_validate_lists_any_damage_of_the_metadata(written, key, value):
+    def change(document):
+        tcsdl = document["attributes"]["tcsdl"]
+        tcsdl[key] = value
+        if value == "drop":
+            del tcsdl[key]
+
+    edit_json(written / "zarr.json", change)
+    assert len(validate(written)) >= 2
+    with pytest.raises((CorruptFileError, InputError)):
+        open_compressed(written)
+
+
 def test_a_changed_pixel_size_is_found(written):
     def change(document):
         document["attributes"]["tcsdl"]["pixel_size"] = 25.0
@@ -592,6 +771,92 @@ def test_metadata_that_contradicts_the_array(written):
         open_compressed(written)
 
 
+DAMAGED_DOCUMENTS = [
+    ("0", '"endian": "little"', '"endian": "big"', r'codecs/0/endian "big" instead of "little"'),
+    ("0", '"end"', '"start"', r'index_location "start" instead of "end"'),
+    ("0", '"separator": "/"', '"separator": "."', r'separator "\." instead of "/"'),
+    ("0", '"bitshuffle"', '"shuffle"', r'shuffle "shuffle" instead of "bitshuffle"'),
+    ("0", '"fill_value": 0', '"fill_value": 7', r"fill_value 7 instead of 0"),
+    ("0", '"shape": [\n    4', '"shape": [\n    9', r"shape \[9, 40, 56\] instead of \[4, 40, 56"),
+    ("0", '"uint32"', '"float32"', r"got measurements .* of type float32, expected .*uint32"),
+    ("masks", '"clevel": 5', '"clevel": 4', r"clevel 4 instead of 5"),
+    ("tail_masks", '"plane"', '"z"', r'dimension_names/0 "z" instead of "plane"'),
+]
+
+
+@pytest.mark.parametrize(("name", "good", "bad", "sentence"), DAMAGED_DOCUMENTS)
+def test_an_array_described_otherwise_is_found(written, name, good, bad, sentence):
+    sentence = sentence.replace("codecs/0/endian", "codecs/0/configuration/endian")
+    file = written / name / "zarr.json"
+    text = file.read_text()
+    assert good in text
+    file.write_text(text.replace(good, bad, 1))
+    with pytest.raises(CorruptFileError, match=rf"{sentence}.*restore {name}/zarr\.json from a"):
+        open_compressed(written)
+    (violation,) = validate(written)
+    assert re.search(sentence, violation)
+
+
+def test_how_an_array_document_is_laid_out_does_not_matter(written, measurements):
+    for name in ("0", "masks", "tail_masks"):
+        edit_json(
+            written / name / "zarr.json",
+            lambda document: (document.pop("storage_transformers"), document.update(attributes={})),
+        )
+    assert_same(open_compressed(written), measurements)
+    assert validate(written) == []
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_a_file_that_grows_while_it_is_opened(path, masks, measurements, ahead):
+    write(path, masks, measurements[:1])
+    edit_json(path / "0" / "zarr.json", lambda document: document.update(shape=[1 + ahead, 40, 56]))
+    assert_same(open_compressed(path), measurements[:1])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("noise", {"gain": "x"}), ("noise", {"gain": "3", "offset_variance": 1.0}), ("noise", [1]),
+     ("noise", {"gain": 1.0}), ("noise", {"gain": None, "offset_variance": 1.0}),
+     ("settings", []), ("settings", "B=4")],
+)  # fmt: skip
+def test_noise_and_settings_of_the_wrong_kind_are_found_on_opening(written, key, value):
+    def change(document):
+        attributes = document["attributes"]
+        attributes["tcsdl"][key] = value
+        attributes["tcsdl"]["sha256"] = _layout.checksum(attributes)
+
+    edit_json(written / "zarr.json", change)
+    with pytest.raises(CorruptFileError, match=r"metadata has a missing or damaged entry \("):
+        open_compressed(written)
+
+
+def test_what_may_not_be_read_is_not_called_damaged(open_folder, masks, measurements, unprivileged):
+    path = write(open_folder / "movie.tcs.zarr", masks, measurements)
+    locked = [shard(path, 0), shard(path, 1).parent, path / "0" / "zarr.json", path / "tail_masks"]
+    flip(shard(path, 2), 40, 0)
+    for place in locked:
+        place.chmod(0)
+    try:
+        with unprivileged():
+            violations = validate(path)
+            with pytest.raises(InputError, match=r"0/zarr\.json, which may not be read, expected"):
+                open_measurements(path, HEADER, RATIO, SHAPE[0])
+    finally:
+        for place in locked:
+            place.chmod(0o755)
+    refused = [sentence for sentence in violations if "which may not be read, exp" in sentence]
+    assert len(refused) == 4
+    assert all(any(str(place) in sentence for sentence in refused) for place in locked)
+    assert len(violations) == 5
+    assert "measurement 2 (frames 8–11) is damaged at" in violations[-1]
+
+
+def test_a_missing_path_is_to_be_a_compressed_movie(path):
+    (violation,) = validate(path)
+    assert "which does not exist, expected a .tcs.zarr" in violation
+
+
 def test_what_is_no_compressed_movie(tmp_path, path, unprivileged, written):
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -632,8 +897,10 @@ def test_validate_goes_on_after_the_first(written):
         assert "\n" not in violation
     edit_json(written / "0" / "zarr.json", drop_checksum)
     violations = validate(written)
-    assert any("without crc32c in its index_codecs" in violation for violation in violations)
-    assert any("got dimension names ['z', 'y', 'x']" in violation for violation in violations)
+    assert len(violations) == 4
+    (violation,) = [sentence for sentence in violations if "got array '0' with" in sentence]
+    assert 'index_codecs ["bytes"] instead of ["bytes", "crc32c"]' in violation
+    assert 'dimension_names/0 "z" instead of "t"' in violation
 
 
 def test_reading_needs_no_torch(written):

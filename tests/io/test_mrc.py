@@ -113,11 +113,12 @@ def test_modes_that_hold_no_movie(tmp_path):
         open_movie(path)
 
 
-def test_one_image(tmp_path):
+@pytest.mark.parametrize("shape", [(9, 14), (1, 9, 14)])
+def test_one_frame(tmp_path, shape):
     path = tmp_path / "movie.mrc"
     with mrcfile.new(path) as file:
-        file.set_data(np.ones((9, 14), np.float32))
-    with pytest.raises(InputError, match=r"got one image of 9 × 14, expected a movie"):
+        file.set_data(np.ones(shape, np.float32))
+    with pytest.raises(InputError, match=r"got 1 frame of 9 × 14, expected a movie"):
         open_movie(path)
 
 

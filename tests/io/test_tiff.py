@@ -335,6 +335,16 @@ def test_folder_without_frames(folder):
         open_movie(folder)
 
 
+@pytest.mark.parametrize("path", [".", "../movie", "sub/.."])
+def test_a_folder_has_a_name_however_it_is_called(tmp_path, monkeypatch, path):
+    folder = tmp_path / "movie"
+    (folder / "sub").mkdir(parents=True)
+    for k in range(2):
+        tifffile.imwrite(folder / f"f{k}.tif", np.ones((30, 40), np.uint8))
+    monkeypatch.chdir(folder)
+    assert open_movie(path).name == "movie"
+
+
 def test_folder_with_an_empty_file_names_it(folder):
     tifffile.imwrite(folder / "f1.tif", np.ones((30, 40), np.uint8))
     (folder / "f2.tif").touch()
@@ -349,7 +359,7 @@ def test_folder_with_an_empty_file_names_it(folder):
     ("shape", "options", "sentence"),
     [
         ((30, 40), {}, r"got one image of 30 × 40, expected a movie \(T, H, W\)"),
-        ((1, 30, 40), {}, r"got one image of 30 × 40, expected a movie"),
+        ((1, 30, 40), {}, r"got 1 frame of 30 × 40, expected a movie of at least 2 frames"),
         ((30, 40, 3), {"photometric": "rgb"}, r"RGB colour .*expected a grey movie"),
         ((5, 30, 40, 3), {"photometric": "rgb"}, r"RGB colour .*expected a grey movie"),
         ((5, 3, 30, 40), {"photometric": "rgb"}, r"RGB colour .*expected a grey movie"),

@@ -1,5 +1,8 @@
 """Reconstructions as ImageJ TIFF: calibrated, complete, or not there at all."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tifffile
@@ -75,6 +78,35 @@ def test_interrupted_run_leaves_the_old_file_and_nothing_else(tmp_path, frames):
     with pytest.raises(KeyboardInterrupt):
         save_tiff(path, interrupted(), shape=SHAPE, overwrite=True)
     assert path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+KILLED = """
+import os, signal, sys, numpy as np
+from napari_tcsdl.io import save_tiff
+def blocks():
+    yield np.ones((5, 64, 64), np.float32)
+    os.kill(os.getpid(), signal.SIGKILL)
+save_tiff(sys.argv[1], blocks(), shape=(7, 64, 64))
+"""
+
+
+def test_what_a_killed_run_left_is_removed_but_not_what_another_writes(tmp_path, frames):
+    path = tmp_path / "rec.tif"
+    subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    (stale,) = tmp_path.iterdir()
+    assert stale.name != "rec.tif"
+    running = blocks(frames)
+    first = next(running)
+
+    def interleaved():
+        yield first
+        save_tiff(path, blocks(frames + 1), shape=SHAPE)
+        np.testing.assert_array_equal(open_movie(path).read(0, 7), frames + 1)
+        yield from running
+
+    save_tiff(path, interleaved(), shape=SHAPE)
+    np.testing.assert_array_equal(open_movie(path).read(0, 7), frames)
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -83,6 +83,21 @@ def test_gap_tv_in_tiles_equals_untiled(noise):
     assert np.sqrt(np.square(tiled - whole).mean()) < 0.001 * 100
 
 
+def test_tiles_of_different_brightness_are_decoded_in_the_same_mode():
+    """Dark and bright halves lie on both sides of the threshold between clean and noisy data."""
+    frames = np.full((8, 128, 256), 8.0)
+    frames[:, :, 128:] = 200
+    frames = np.random.default_rng(1).poisson(frames).astype(np.uint16)
+    masks = Masks.create(8, tile=(64, 64))
+    measured = measure(frames, masks)
+    threshold_mean = NoiseModel(1.0, 0.0, mean=float(frames.mean()))
+    context = BlockContext((0.0, 300.0), threshold_mean)
+    tiled = decode(GapTV(), measured, masks, 8, context, tile=128)
+    whole = decode(GapTV(), measured, masks, 8, context, tile=256)
+    assert np.abs(tiled - whole).max() < 0.01 * 300
+    assert np.sqrt(np.square(tiled - whole).mean()) < 0.001 * 300
+
+
 def test_short_last_block_uses_the_masks_it_was_measured_with():
     frames = random_frames(2)
     shortened = MASKS.shortened(2)

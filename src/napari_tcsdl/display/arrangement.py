@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,11 @@ class Arrangement:
 
     def apply(self) -> None:
         """Switch to the boxes, remembering how the viewer was."""
+        for _ in self.steps():
+            pass
+
+    def steps(self) -> Iterator[None]:
+        """Do what :meth:`apply` does, box by box: each is painted for the first time alone."""
         grid, bar = self.viewer.canvas.grid, self.viewer.canvas.overlays.scale_bar
         self._before = {
             "grid": {name: getattr(grid, name) for name in ("enabled", "shape", "stride")}
@@ -68,16 +73,21 @@ class Arrangement:
             if layer not in self.boxes and layer.visible:
                 layer.visible = False
                 self._hidden.append(layer)
-        for layer in self.boxes:
-            layer.visible = True
-            label_of(layer).visible = True
+        # Before the grid: napari then makes one bar for each box as it fills, and moves none.
+        bar.gridded = True
+        bar.visible = True
+        for layer in self.boxes[:1]:
+            layer.visible = True  # before the grid: without one that shows, it has one box
         grid.stride, grid.spacing = 1, SPACING
         self._set_shape()
         grid.enabled = True
-        bar.gridded = True
-        bar.visible = True
         self.viewer.canvas.events.size.connect(self._on_resize)
         self.viewer.reset_view(layers=list(self.boxes))
+        for layer in self.boxes:
+            layer.visible = True
+            yield
+            label_of(layer).visible = True
+            yield
 
     def restore(self) -> None:
         """Bring the viewer back to how it was; what the user has changed since stays changed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,16 @@ from .layers import (
     ROLES,
     Geometry,
     add_scores,
-    comparison_layers,
     movie_from_layer,
-    result_layer,
 )
 from .run import Run, compressed_file
 from .store import JPEG, MEASUREMENT, RECONSTRUCTION
+
+_END = object()
+
+
+def _at_once(call: Callable[[], None]) -> None:
+    call()
 
 
 class Controller:
@@ -36,6 +42,8 @@ class Controller:
     ----------
     viewer
         Any napari viewer model.
+    later
+        Calls what it is given in a later turn of the window, after a paint; at once by default.
     """
 
     changed = Signal()
@@ -43,8 +51,11 @@ class Controller:
     abandoned = Signal()
     """The user has deleted the results of a run; it was stopped."""
 
-    def __init__(self, viewer: ViewerModel) -> None:
+    def __init__(
+        self, viewer: ViewerModel, later: Callable[[Callable[[], None]], None] = _at_once
+    ) -> None:
         self.viewer = viewer
+        self._later = later
         self.run: Run | None = None
         self.generation = 0
         self._arrangement: Arrangement | None = None
@@ -115,14 +126,25 @@ class Controller:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
 
-    def close(self) -> None:
-        """Stop, bring the view back to how it was, and let go of the viewer; layers stay."""
+    def close(self, *, restore: bool = True) -> None:
+        """Stop and let go of the viewer; layers stay.
+
+        The view goes back to how it was, unless its window is gone (``restore=False``).
+        """
         self.cancel()
         self.run = None
-        self._restore_view()
+        if restore:
+            self._restore_view()
         self.viewer.dims.events.point.disconnect(self._on_slider)
         self.viewer.dims.events.range.disconnect(self._trim_slider)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def leave_boxes(self) -> None:
+        """Make room for another movie: the results stay in the list of layers, hidden."""
+        if self._arrangement is not None:
+            self._restore_view()
+            for layer in self.run.added if self.run is not None else []:
+                layer.visible = False
 
     def _restore_view(self) -> None:
         if self._arrangement is not None:
@@ -133,50 +155,57 @@ class Controller:
 
     def apply(self, report: Report) -> bool:
         """Show what a job has reported; False if it came too late and was dropped."""
-        try:
-            return self._apply(report)
-        finally:
-            if isinstance(report, Prepared):
-                report.shown.set()
-
-    def _apply(self, report: Report) -> bool:
         run = self.run
-        if run is None or run.job.stop.is_set() or report.generation != self.generation:
-            if isinstance(report, Prepared):
-                report.store.close()
-            return False
+        late = run is None or run.job.stop.is_set() or report.generation != self.generation
         if isinstance(report, Prepared):
-            self._show_layers(run, report)
-        elif isinstance(report, BlockReady):
+            if run is None or late:
+                report.store.close()
+                report.shown.set()
+                return False
+            self._advance(self._show_layers(run, report), run, report)
+            return True
+        if run is None or late:
+            return False
+        if isinstance(report, BlockReady):
             self._show_block(run, report)
         elif isinstance(report, Finished):
             run.finished = report
-        self._update_labels()
-        self.changed.emit()
+        self._tell()
         return True
 
-    def _show_layers(self, run: Run, report: Prepared) -> None:
-        settings = run.settings.to_json()
-        limits = report.limits or tuple(run.source.contrast_limits)
-        if isinstance(run.job, ComparisonJob):
-            raw = run.source.data[0] if run.source.multiscale else run.source.data
-            tuples = comparison_layers(raw, report.store, run.geometry, limits, settings)
-        else:
-            stack = report.store.stacks[RECONSTRUCTION]
-            facts = {"codec": settings["decoder"], "settings": settings, "scores": []}
-            tuples = [result_layer(RECONSTRUCTION, stack, run.geometry, limits, facts)]
-            run.layers[MEASUREMENT] = run.source
-        point = self.viewer.dims.point
-        for data, kwargs, kind in tuples:
-            layer = Layer.create(data, kwargs, kind)
+    def _tell(self) -> None:
+        self._update_labels()
+        self.changed.emit()
+
+    def _advance(self, steps: Iterator[None], run: Run, report: Prepared) -> None:
+        """Take one of ``steps`` in each turn of the window; the job waits for the last."""
+        more = False
+        try:
+            if self.run is run:
+                more = next(steps, _END) is not _END
+        finally:
+            if not more:
+                report.shown.set()
+        if more:
+            self._later(partial(self._advance, steps, run, report))
+        elif self.run is run:
+            self._tell()
+
+    def _show_layers(self, run: Run, report: Prepared) -> Iterator[None]:
+        """Add the layers one by one, still hidden, then fill the boxes one by one."""
+        for data, kwargs, kind in run.results(report):
+            layer = Layer.create(data, kwargs | {"visible": False}, kind)
             run.layers[kwargs["metadata"][KEY]["role"]] = layer
             run.added.append(layer)
+            point = self.viewer.dims.point
             self.viewer.add_layer(layer)
+            self.viewer.dims.point = point
+            yield
+        self._trim_slider()
+        self._update_labels()
         boxes = [run.layers[role] for role in ROLES if role in run.layers]
         self._arrangement = Arrangement(self.viewer, boxes)
-        self._arrangement.apply()
-        self.viewer.dims.point = point
-        self._trim_slider()
+        yield from self._arrangement.steps()
 
     def _show_block(self, run: Run, report: BlockReady) -> None:
         run.scores += report.scores
@@ -226,8 +255,7 @@ class Controller:
 
     def _on_slider(self) -> None:
         if self.run is not None:
-            self._update_labels()
-            self.changed.emit()
+            self._tell()
 
     def _update_labels(self) -> None:
         run = self.run
@@ -257,8 +285,9 @@ class Controller:
         run = self.run
         if run is None:
             return
+        ours = event.value in run.added
         run.layers = {role: layer for role, layer in run.layers.items() if layer is not event.value}
         run.added = [layer for layer in run.added if layer is not event.value]
-        if self._arrangement is not None and not {RECONSTRUCTION, JPEG} & set(run.layers):
+        if ours and not {RECONSTRUCTION, JPEG} & set(run.layers):
             self.clear()
             self.abandoned.emit()

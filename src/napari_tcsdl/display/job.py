@@ -222,20 +222,25 @@ class ReconstructionJob:
 
 @dataclass(frozen=True)
 class Choices:
-    """What this machine can run: names, each with what to call it on screen."""
+    """What can be run and opened here: names, each with what to call it on screen."""
 
     devices: dict[str, str]
     decoders: dict[str, str]
+    formats: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Suffixes of the files of each format of movies."""
 
 
 def find_choices() -> Choices:
     """List devices, with their memory, and decoders; loads torch, which takes seconds."""
     from .._device import available_devices, choose_device
+    from ..io import FOLDER, FORMATS
     from ..reconstruction import RECONSTRUCTORS
 
     devices = {"auto": f"auto ({choose_device('auto').label})"}
     devices |= {str(choice.device): choice.label for choice in available_devices()}
-    return Choices(devices, {name: title_of(name) for name in RECONSTRUCTORS})
+    decoders = {name: title_of(name) for name in RECONSTRUCTORS}
+    formats = {row.name: row.suffixes for row in FORMATS if FOLDER not in row.suffixes}
+    return Choices(devices, decoders, formats)
 
 
 def _announce(prepared: Prepared, report: Reporter, stop: threading.Event) -> None:

@@ -161,7 +161,7 @@ def movie_from_layer(layer: Layer | None) -> Movie:
         name=layer.name,
         pixel_size=calibration.pixel_size,
         frame_time=calibration.frame_time,
-        path=str(layer.source.path) if layer.source.path else None,
+        path=layer.source.path or layer.metadata.get(KEY, {}).get("path"),
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from napari.layers import Layer
 
 from ..settings import Settings
-from .job import Finished, Job
-from .layers import KEY, RAW, Geometry, title_of
+from .job import Finished, Job, Prepared
+from .layers import KEY, RAW, Geometry, LayerTuple, comparison_layers, result_layer, title_of
 from .store import JPEG, MEASUREMENT, RECONSTRUCTION
 
 
@@ -50,6 +50,18 @@ class Run:
         """B: the file's, where a file is reconstructed."""
         file = compressed_file(self.source)
         return int(file["compression_ratio"]) if file else self.settings.compression_ratio
+
+    def results(self, prepared: Prepared) -> list[LayerTuple]:
+        """Layers over the stacks that the job has prepared, in the order of their boxes."""
+        settings = self.settings.to_json()
+        limits = prepared.limits or tuple(self.source.contrast_limits)
+        if compressed_file(self.source) is None:
+            raw = self.source.data[0] if self.source.multiscale else self.source.data
+            return comparison_layers(raw, prepared.store, self.geometry, limits, settings)
+        self.layers[MEASUREMENT] = self.source
+        stack = prepared.store.stacks[RECONSTRUCTION]
+        facts = {"codec": settings["decoder"], "settings": settings, "scores": []}
+        return [result_layer(RECONSTRUCTION, stack, self.geometry, limits, facts)]
 
     def means(self) -> dict[str, tuple[float, float, int]]:
         """Mean (PSNR [dB], SSIM) and summed real bytes of each codec over the frames done."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,28 @@ def cannot_read(path: Path, error: OSError) -> InputError:
     reason = error.strerror or str(error)
     return InputError(f"got {path}, which cannot be read ({reason}), expected a readable file; "
                       "check the disk or the network")  # fmt: skip
+
+
+def is_there(file: Path) -> bool:
+    """Whether ``file`` is a file with content, as far as the system lets us look."""
+    try:
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise cannot_read(file, error) from error
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
+def check_readable(*files: Path) -> None:
+    """Raise InputError if the system refuses to read one of them; one that is missing is none."""
+    for file in files:
+        try:
+            file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise cannot_read(file, error) from error
 
 
 def check_input_file(path: str | os.PathLike[str]) -> Path:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from .._validation import CorruptFileError, InputError, TcsdlError
 from ..encoder import measurement_dtype
 from ..masks import Masks
-from ._common import cannot_read, reason_of
+from ..noise import NoiseModel
+from ._array_check import check_document, expected_array
+from ._common import cannot_read, check_readable, is_there, reason_of
 from ._layout import (
     DOCUMENT,
     FORMAT_VERSION,
@@ -50,12 +52,7 @@ def read_attributes(path: Path, *, any_version: bool = False) -> dict[str, Any]:
     try:
         text = (path / DOCUMENT).read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
-        if not path.exists():
-            raise cannot_read(path, FileNotFoundError()) from error
-        raise InputError(
-            f"got {path} without {DOCUMENT}, {expected}; check the path, or compress the movie "
-            "again"
-        ) from error
+        raise _no_document(path) from error
     except OSError as error:
         raise cannot_read(path, error) from error
     try:
@@ -80,6 +77,18 @@ def read_attributes(path: Path, *, any_version: bool = False) -> dict[str, Any]:
     return dict(attributes)
 
 
+def _no_document(path: Path) -> InputError:
+    if not path.exists():
+        return InputError(
+            f"got {path}, which does not exist, expected a {SUFFIX} (a compressed movie); "
+            "check the path"
+        )
+    return InputError(
+        f"got {path} without {DOCUMENT}, expected a compressed movie ({SUFFIX}); check the path, "
+        "or compress the movie again"
+    )
+
+
 def parse_header(name: str, tcsdl: dict[str, Any]) -> tuple[Header, int]:
     """Return header and ``frames_valid`` from the attribute ``tcsdl``.
 
@@ -102,9 +111,9 @@ def parse_header(name: str, tcsdl: dict[str, Any]) -> tuple[Header, int]:
             value_range=(low, high),
             pixel_size=number("pixel_size"),
             frame_time=number("frame_time"),
-            noise=tcsdl["noise"],
+            noise=_noise(tcsdl["noise"]),
             source=str(tcsdl["source"]),
-            settings=dict(tcsdl["settings"]),
+            settings=_settings(tcsdl["settings"]),
         )
         frames_valid = int(tcsdl["frames_valid"])
         ratio = int(tcsdl["compression_ratio"])
@@ -119,6 +128,22 @@ def parse_header(name: str, tcsdl: dict[str, Any]) -> tuple[Header, int]:
     return header, frames_valid
 
 
+def _noise(value: Any) -> dict[str, float | None] | None:
+    if value is None:
+        return None
+    numbers = value.values() if isinstance(value, dict) else [value]
+    if not all(number is None or type(number) in (int, float) for number in numbers):
+        raise TypeError(f"noise {value!r}")
+    NoiseModel.from_json(value)
+    return dict(value)
+
+
+def _settings(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"settings {value!r}")
+    return value
+
+
 def load_masks(path: Path, name: str, tcsdl: dict[str, Any]) -> Masks:
     """Masks stored as array ``name``, equal to the last bit to those that encoded the movie.
 
@@ -126,20 +151,32 @@ def load_masks(path: Path, name: str, tcsdl: dict[str, Any]) -> Masks:
     ------
     CorruptFileError
         If they are missing, damaged, or differ from their sha256.
+    InputError
+        If they may not be read.
     """
+    shard = path / name / "c/0/0/0"
     try:
-        if not (path / name / "c/0/0/0").is_file():  # zarr would give zeros
-            raise FileNotFoundError("c/0/0/0 does not exist")
-        packed = np.asarray(open_array(path, name)[...])
+        if not is_there(shard):
+            raise ValueError("c/0/0/0 does not exist or is empty")
+        array = open_array(path, name)
+        packed = np.asarray(array[...])
+    except TcsdlError:
+        raise
     except Exception as error:  # damage surfaces as any error of zarr or its codecs
+        check_readable(path / name / DOCUMENT, shard)
         raise CorruptFileError(
             f"{path.name}: array '{name}' is missing or damaged ({reason_of(error)}), expected its "
             "crc32c checksum to match; restore that folder from a copy"
         ) from error
     try:
-        return Masks.from_json(tcsdl[name], packed)
+        masks = Masks.from_json(tcsdl.get(name, {}), packed)
     except TcsdlError as error:
         raise type(error)(f"{path.name}: array '{name}': {error}") from error
+    height, width = masks.tile
+    shape = (len(masks.packed), height, width)
+    expected = expected_array(path / name, shape, np.dtype(np.uint8), ("plane", "y", "x"))
+    check_document(path, name, array, expected)
+    return masks
 
 
 def check_checksum(name: str, attributes: dict[str, Any]) -> None:
@@ -159,25 +196,43 @@ def open_measurements(
     Raises
     ------
     CorruptFileError
-        If it is missing or does not fit.
+        If it is missing, does not fit, or is described otherwise than the writer would.
+    InputError
+        If it may not be read.
     """
     try:
         array = open_array(path, MEASUREMENTS)
     except Exception as error:  # damaged JSON surfaces as any error of zarr
+        check_readable(path / MEASUREMENTS / DOCUMENT)
         raise CorruptFileError(
             f"{path.name}: array '{MEASUREMENTS}' cannot be opened ({reason_of(error)}), expected "
             "measurements; restore its zarr.json from a copy"
         ) from error
-    dtype = measurement_dtype(np.dtype(header.dtype), compression_ratio)
     count = -(-frames_valid // compression_ratio)
-    got = (array.shape[1:], array.dtype)
+    dtype = measurement_dtype(np.dtype(header.dtype), compression_ratio)
+    got = (array.shape[1:], array.dtype.newbyteorder("="))
     if got != (header.shape[1:], dtype) or array.shape[0] < count:
         raise CorruptFileError(
             f"{path.name}: got measurements {array.shape} of type {array.dtype}, expected at least "
             f"({count}, {header.shape[1]}, {header.shape[2]}) of type {dtype}; restore "
             f"{MEASUREMENTS}/{DOCUMENT} from a copy"
         )
+    # It grows ahead of what is acknowledged, and may have grown since we read that.
+    most = array.shape[0] if header.shape[0] is None else -(-header.shape[0] // compression_ratio)
+    expected = expected_measurements(
+        path, header, compression_ratio, max(count, min(array.shape[0], most))
+    )
+    check_document(path, MEASUREMENTS, array, expected)
     return array
+
+
+def expected_measurements(
+    path: Path, header: Header, compression_ratio: int, count: int
+) -> zarr.Array[Any]:
+    """Array 0 with ``count`` measurements, opened as the metadata of the group describe it."""
+    dtype = measurement_dtype(np.dtype(header.dtype), compression_ratio)
+    shape = (count, *header.shape[1:])
+    return expected_array(path / MEASUREMENTS, shape, dtype, ("t", "y", "x"))
 
 
 def read_shard(
@@ -189,11 +244,13 @@ def read_shard(
     ------
     CorruptFileError
         If the shard is missing or damaged.
+    InputError
+        If it may not be read.
     """
     which = f"{path.name}: measurement {index} (frames {frames[0]}–{frames[1]})"
     # zarr gives zeros for a shard that is missing or empty, without a word.
     file = path / shard_key(index)
-    if not file.is_file() or file.stat().st_size == 0:
+    if not is_there(file):
         raise CorruptFileError(
             f"{which} is missing or empty, expected {shard_key(index)}; restore that file from a "
             "copy, or use the other measurements"
@@ -201,6 +258,7 @@ def read_shard(
     try:
         return np.asarray(array[index])
     except Exception as error:  # damage surfaces as any error of zarr or its codecs
+        check_readable(file)
         raise CorruptFileError(
             f"{which} is damaged at {_where_damaged(array, index)}, expected its crc32c checksums "
             f"to match; restore {shard_key(index)} from a copy, or use the other measurements"

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
+import sys
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from .._validation import OutputError
 
+if sys.platform != "win32":
+    import fcntl
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PARTIAL, NEW = ".partial", ".new"
+"""How files and folders end that are not complete yet."""
 
 
 def check_parent(path: Path) -> None:
@@ -48,11 +59,12 @@ def write_durably(path: Path, content: bytes) -> None:
     """Put ``content`` under ``path`` atomically, and on the disk before returning.
 
     Written beside it, synchronised, renamed, and the folder synchronised: whenever the process or
-    the machine stops, ``path`` holds the old content or the new.
+    the machine stops, ``path`` holds the old content or the new. Only one process may write
+    ``path``: what a killed one leaves beside it, the next attempt writes over.
     """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    partial = path.with_name(f".{path.name}{PARTIAL}")
     try:
-        with partial.open("xb") as file:
+        with partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -72,3 +84,78 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears as ``path`` once the block ends without an error.
+
+    It grows hidden beside it. What killed processes left there is removed: a lock tells the files
+    in use from these, and the system lets go of it however a process ends.
+    """
+    _remove_stale(path, PARTIAL, Path.unlink)
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    hidden, descriptor = _claim(path, PARTIAL, lambda place: os.open(place, flags, 0o666))
+    try:
+        with open(hidden, "w+b", opener=lambda *_: descriptor) as file:
+            yield file
+            file.flush()
+            if os.name == "nt":  # where an open file cannot be renamed
+                file.close()
+            hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path, is_debris: Callable[[Path], bool]) -> Iterator[Path]:
+    """Make a hidden folder beside ``path``, which the block is to rename; it is removed if not.
+
+    Folders that killed processes left there are removed if ``is_debris`` says so of them.
+    """
+    _remove_stale(path, NEW, lambda stale: shutil.rmtree(stale) if is_debris(stale) else None)
+    hidden, descriptor = _claim(path, NEW, _make_folder)
+    try:
+        yield hidden
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make_folder(path: Path) -> int:
+    path.mkdir()
+    return os.open(os.devnull if os.name == "nt" else path, os.O_RDONLY)
+
+
+def _claim(path: Path, kind: str, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """Make something of a new name beside ``path`` and lock it; ``make`` returns its descriptor."""
+    while True:
+        hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex}{kind}")
+        descriptor = make(hidden)
+        with suppress(OSError):  # some network disks have no locks: nothing is removed there
+            _lock(descriptor, wait=True)
+        if hidden.exists():  # else another process took it for stale before it was locked
+            return hidden, descriptor
+        os.close(descriptor)
+
+
+def _remove_stale(path: Path, kind: str, remove: Callable[[Path], object]) -> None:
+    """Remove what processes that are gone left beside ``path``."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}{re.escape(kind)}")
+    try:
+        found = [place for place in path.parent.iterdir() if pattern.fullmatch(place.name)]
+    except OSError:  # a folder may be closed to looking but open to writing
+        return
+    for stale in found:
+        with suppress(OSError):
+            descriptor = os.open(stale, os.O_RDONLY)
+            try:
+                _lock(descriptor, wait=False)
+                remove(stale)
+            finally:
+                os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool) -> None:
+    if sys.platform != "win32":
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -36,6 +36,7 @@ SUFFIX = ".tcs.zarr"
 MEASUREMENTS, MASKS, TAIL_MASKS = "0", "masks", "tail_masks"
 CHUNK = 256
 COMPRESSION_LEVEL = 5
+"""Part of format version 1, as CHUNK is: readers compare the array documents with these."""
 DOCUMENT = "zarr.json"
 
 

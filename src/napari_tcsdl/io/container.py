@@ -21,6 +21,7 @@ from ._container_parts import (
     read_attributes,
     read_shard,
 )
+from ._durable import PARTIAL
 from ._layout import DOCUMENT, MASKS, MEASUREMENTS, SUFFIX, TAIL_MASKS, Header
 
 
@@ -97,11 +98,14 @@ class CompressedMovie:
         return self.tail_masks if is_last and self.tail_masks is not None else self.masks
 
     def bytes_on_disk(self) -> dict[str, int]:
-        """Real sizes of all files [bytes]: measurements, masks, metadata, and their total."""
+        """Real sizes of all files [bytes]: measurements, masks, metadata, and their total.
+
+        What a killed process left incomplete belongs to none of them.
+        """
         sizes = {"measurements": 0, "masks": 0, "metadata": 0}
         homes = {MEASUREMENTS: "measurements", MASKS: "masks", TAIL_MASKS: "masks"}
         for file in self.path.rglob("*"):
-            if file.is_file():
+            if file.is_file() and not file.name.endswith(PARTIAL):
                 home = homes.get(file.relative_to(self.path).parts[0], "metadata")
                 sizes["metadata" if file.name == DOCUMENT else home] += file.stat().st_size
         return {**sizes, "total": sum(sizes.values())}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +14,11 @@ import numpy as np
 from .._validation import InputError, OutputError
 from ..encoder import Measurement, measurement_dtype
 from ..masks import Masks
-from ._container_parts import is_container
-from ._durable import cannot_write, check_parent, sync_folder, write_durably
+from ._durable import PARTIAL, cannot_write, new_folder, sync_folder, write_durably
 from ._layout import (
     DOCUMENT,
     MASKS,
     MEASUREMENTS,
-    SUFFIX,
     TAIL_MASKS,
     ArrayEncoder,
     Header,
@@ -30,6 +27,7 @@ from ._layout import (
     root_document,
     shard_key,
 )
+from ._replace import Place
 
 
 class CompressedWriter:
@@ -38,7 +36,8 @@ class CompressedWriter:
     After :meth:`append` returns, its measurement survives a killed process and a power cut: the
     shard is on the disk before the counter ``frames_valid`` takes it in, and each file is replaced
     atomically. A replaced file (``overwrite``) stays as it is until :meth:`close`; the new one
-    grows beside it as ``NAME.partial.tcs.zarr``.
+    grows beside it as ``.NAME.<32 digits>.partial.tcs.zarr``, where it stays and opens if the
+    process is killed.
 
     Parameters
     ----------
@@ -73,18 +72,26 @@ class CompressedWriter:
         *,
         overwrite: bool = False,
     ) -> None:
-        self._final = Path(os.path.abspath(path))
+        try:
+            self._place = Place(path, overwrite)
+        except OSError as error:
+            raise cannot_write(Path(path), error) from error
+        self._final = self._place.final
         self._masks, self._header = masks, header
         self._ledger = Ledger(n_frames=header.shape[0])
         self._closed = False
         height, width = header.shape[1:]
         self._dtype = measurement_dtype(np.dtype(header.dtype), masks.compression_ratio)
         self._encoder = ArrayEncoder((1, height, width), self._dtype, ("t", "y", "x"))
-        self.path = _choose_place(self._final, overwrite)
         try:
             self._create()
         except OSError as error:
             raise cannot_write(self._final, error) from error
+
+    @property
+    def path(self) -> Path:
+        """Where the measurements are now."""
+        return self._place.now
 
     @property
     def frames_valid(self) -> int:
@@ -93,17 +100,13 @@ class CompressedWriter:
 
     def _create(self) -> None:
         """Make the file without measurements elsewhere and move it into place in one step."""
-        hidden = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}.new")
-        try:
-            hidden.mkdir()
+        with new_folder(self._final, _is_debris) as hidden:
             (hidden / MEASUREMENTS / "c").mkdir(parents=True)
             _write_masks(hidden / MASKS, self._masks)
             write_durably(hidden / MEASUREMENTS / DOCUMENT, self._encoder.document(0))
             write_durably(hidden / DOCUMENT, root_document(self._header, self._masks, self._ledger))
-            hidden.rename(self.path)
-            sync_folder(self.path.parent)
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
+            self._place.occupy(hidden)
+        sync_folder(self.path.parent)
 
     def append(self, measurement: Measurement, masks: Masks | None = None) -> int:
         """Add the next measurement; it is on the disk when this returns.
@@ -150,19 +153,20 @@ class CompressedWriter:
         Raises
         ------
         OutputError
-            If the disk is full or fails.
+            If the disk is full or fails, or the old file was changed meanwhile.
         """
         if self._closed:
             return
         try:
             if self._ledger.n_frames is None:
                 self._write_ledger(replace(self._ledger, n_frames=self.frames_valid))
-            if self.path != self._final:
-                _swap(self.path, self._final)
-                self.path = self._final
+            aside = self._place.settle()
+            sync_folder(self._final.parent)
         except OSError as error:
             raise cannot_write(self._final, error, self._kept()) from error
         self._closed = True
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -178,11 +182,13 @@ class CompressedWriter:
             self.close()
         elif not self._closed:
             self._closed = True
-            if self.frames_valid == 0:
+            if self.frames_valid == 0 and self._place.is_own():
                 shutil.rmtree(self.path, ignore_errors=True)
 
     def _kept(self) -> str:
-        return f"{self.frames_valid} frames are safely kept in {self.path}"
+        # An empty file is removed on leaving: it keeps nothing.
+        kept = f"{self.frames_valid} frames are safely kept in {self.path}"
+        return kept if self.frames_valid else ""
 
     def _write_ledger(self, ledger: Ledger) -> None:
         write_durably(self.path / DOCUMENT, root_document(self._header, self._masks, ledger))
@@ -224,47 +230,13 @@ class CompressedWriter:
         return masks
 
 
-def _choose_place(final: Path, overwrite: bool) -> Path:
-    """Where to write: the final name, or beside a file that is to be replaced."""
-    if not final.name.endswith(SUFFIX) or final.name == SUFFIX:
-        raise OutputError(
-            f"got output {final.name}, expected a name that ends in {SUFFIX}; "
-            f"give for example {final.name.split('.')[0] or 'movie'}{SUFFIX}"
-        )
-    check_parent(final)
-    if not os.path.lexists(final):
-        return final
-    if not overwrite:
-        raise OutputError(
-            f"got output {final}, which exists already, expected a new name; choose another name, "
-            "or give --overwrite"
-        )
-    beside = final.with_name(final.name.removesuffix(SUFFIX) + ".partial" + SUFFIX)
-    for place in (final, beside):
-        if os.path.lexists(place) and (place.is_symlink() or not is_container(place)):
-            raise OutputError(
-                f"got output {place}, which exists and is no compressed movie, expected a new name "
-                f"or a {SUFFIX} to replace; move it away, or choose another name"
-            )
-    try:
-        if beside.exists():
-            shutil.rmtree(beside)
-    except OSError as error:
-        raise cannot_write(beside, error) from error
-    return beside
-
-
-def _swap(new: Path, old: Path) -> None:
-    """Put ``new`` in the place of ``old``; if that fails, ``old`` is still there."""
-    aside = old.with_name(f".{old.name}.{uuid.uuid4().hex}.old")
-    old.rename(aside)
-    try:
-        new.rename(old)
-    except BaseException:
-        aside.rename(old)
-        raise
-    sync_folder(old.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+def _is_debris(folder: Path) -> bool:
+    """Whether a file that was never finished holds nothing but masks and metadata."""
+    ours = {DOCUMENT, f"{MEASUREMENTS}/{DOCUMENT}", f"{MASKS}/{DOCUMENT}", f"{MASKS}/c/0/0/0"}
+    files = [file for file in folder.rglob("*") if not file.is_dir()]
+    return all(
+        file.relative_to(folder).as_posix() in ours or file.name.endswith(PARTIAL) for file in files
+    )
 
 
 def _write_masks(folder: Path, masks: Masks) -> None:

@@ -52,7 +52,9 @@ def open_mrc(path: str | os.PathLike[str]) -> Movie:
     path = check_input_file(path)
     header = _read_header(path)
     shape = tuple(int(n) for n in data_shape_from_header(header))
-    check_movie_shape(shape[1:] if shape[0] == 1 and len(shape) == 3 else shape, path.name)
+    if len(shape) == 2:  # the header counts sections all the same
+        shape = (1, *shape)
+    check_movie_shape(shape, path.name)
     frames = ContiguousFrames(
         path,
         path.name,

@@ -123,8 +123,8 @@ def open_tiff(path: str | os.PathLike[str]) -> Movie:
     """
     path = check_input_file(path)
     layout = read_layout(path)
-    n_frames, height, width = layout.frames.shape
-    check_movie_shape((n_frames, height, width) if n_frames > 1 else (height, width), path.name)
+    shape = layout.frames.shape
+    check_movie_shape(shape if layout.is_stack else shape[1:], path.name)
     return Movie(
         layout.frames,
         name=path.name,
@@ -135,10 +135,14 @@ def open_tiff(path: str | os.PathLike[str]) -> Movie:
 
 
 class Layout(NamedTuple):
-    """Frames (T, H, W) of one file, T = 1 for a single page, and their calibration."""
+    """Frames (T, H, W) of one file, T = 1 for a single page, and their calibration.
+
+    ``is_stack`` says whether the file calls itself a stack, even if of one frame.
+    """
 
     frames: FrameSource
     calibration: Calibration
+    is_stack: bool
 
 
 def read_layout(path: Path) -> Layout:
@@ -158,7 +162,7 @@ def read_layout(path: Path) -> Layout:
             f"{path.name}: cannot be read as TIFF ({reason_of(error)}), expected a TIFF stack; "
             "copy it again from where it was recorded"
         ) from error
-    return Layout(frames, calibration)
+    return Layout(frames, calibration, len(series.shape) == 3)
 
 
 def _frames_of(path: Path, tif: tifffile.TiffFile, series: Any, n_pages: int) -> FrameSource:

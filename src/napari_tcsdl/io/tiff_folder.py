@@ -79,7 +79,8 @@ def open_folder(path: str | os.PathLike[str]) -> Movie:
     height, width = first.frames.shape[1:]
     source = FolderFrames(files, counts, (height, width), np.dtype(first.frames.dtype))
     calibration = first.calibration
-    return Movie(source, folder.name, calibration.pixel_size, calibration.frame_time, str(folder))
+    name = Path(os.path.abspath(folder)).name  # "." has none
+    return Movie(source, name, calibration.pixel_size, calibration.frame_time, str(folder))
 
 
 def _check_same(first: Path, a: FrameSource, file: Path, b: FrameSource) -> None:

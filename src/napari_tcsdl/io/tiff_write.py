@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from .._validation import InputError, OutputError
-from ._durable import cannot_write, check_parent
+from ._durable import cannot_write, check_parent, new_file
 
 LARGEST_CLASSIC = 2**32 - 2**26
 """[bytes] of frames above which ImageJ's own large-stack layout is written: a single directory,
@@ -30,7 +30,8 @@ def save_tiff(
 ) -> Path:
     """Write blocks of frames as they come into an ImageJ TIFF stack of float32 pixels.
 
-    The file gets its name only once it is complete: an interrupted run leaves nothing behind.
+    The file gets its name only once it is complete: an interrupted run leaves nothing behind,
+    and what a killed one left, the next run removes.
 
     Parameters
     ----------
@@ -66,24 +67,21 @@ def save_tiff(
             f"got output {path}, which exists already, expected a new name; choose another name, "
             "or give --overwrite"
         )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     frames = _frames(blocks, shape, path.name)
     try:
-        tifffile.imwrite(
-            partial,
-            frames,
-            shape=shape,
-            dtype=np.float32,
-            imagej=True,
-            photometric="minisblack",
-            truncate=shape[0] * shape[1] * shape[2] * 4 > LARGEST_CLASSIC,
-            **_calibration_tags(pixel_size, frame_time),
-        )
-        partial.replace(path)
+        with new_file(path) as file:
+            tifffile.imwrite(
+                file,
+                frames,
+                shape=shape,
+                dtype=np.float32,
+                imagej=True,
+                photometric="minisblack",
+                truncate=shape[0] * shape[1] * shape[2] * 4 > LARGEST_CLASSIC,
+                **_calibration_tags(pixel_size, frame_time),
+            )
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

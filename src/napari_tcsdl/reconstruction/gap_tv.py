@@ -14,6 +14,7 @@ for convex optimization", J. Optim. Theory Appl. 158, 460 (2013).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -97,7 +98,7 @@ class GapTV:
         variance = torch.zeros_like(mean)
         if context.noise is not None:
             variance = (context.noise.gain * mean + context.noise.offset_variance).clamp_(min=0)
-        noise = float(variance.mean()) ** 0.5
+        noise = _noise_level(variance, context)
         y = y - low * phi.mask_sum
         start = torch.where(phi.mask_sum > 0, phi.normalise(y), mean - low)
         if self._is_clean(noise / span, phi.compression_ratio):
@@ -144,7 +145,7 @@ class GapTV:
             time=self.temporal_weight / (1 + _TEXTURE_SENSITIVITY * _motion(start, weight, phi)),
             smoothing=self.smoothing,
         )
-        step = 1 / (float(weight.max()) / 2 + dual.NORM)
+        step = 1 / (_WEIGHT_RANGE[1] / 2 + dual.NORM)
         for iteration in range(self.noisy_iterations):
             residual = phi.normalise((y - phi(x)) * weight)
             check = (iteration + 1) % _CHECK_EVERY == 0
@@ -207,6 +208,13 @@ class _SpaceTimeDual:
             between.add_(ahead, alpha=self.STEP_TIME).sub_(previous, alpha=self.STEP_TIME)
             between.div_(self.shrink_time).clamp_(-self.time, self.time)
         return ahead
+
+
+def _noise_level(variance: Tensor, context: BlockContext) -> float:
+    """Return σ of one frame: of the movie where it is known, so that tiles agree."""
+    if context.noise is not None and context.noise.mean is not None:
+        return math.sqrt(context.noise.variance(context.noise.mean))
+    return math.sqrt(float(variance.mean()))
 
 
 def _local_mean(y: Tensor, phi: Phi) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,24 +15,17 @@ from qtpy.QtWidgets import QFileDialog
 from ..._validation import TcsdlError
 from ..controller import Controller
 from ..job import Report, find_choices
-from ..layers import (
-    Calibration,
-    calibrate,
-    calibration_of_file,
-    calibration_of_layer,
-    movie_from_layer,
-)
 from ..run import compressed_file
 from ..store import copy_compressed
-from .form import layer_events
-from .overlay import register_labels
+from .inputs import Inputs
+from .overlay import GlyphLoader, register_labels
 from .panel import Panel, progress_text
 from .results import readable_bytes
-from .worker import Task, Worker
+from .worker import Threads, Turns, Worker
 
 SUFFIX = ".tcs.zarr"
-JOIN_SECONDS = 5.0
-"""Longest wait for a thread when the dock closes."""
+JOIN_SECONDS = 1.0
+"""Longest wait for a thread when the dock closes; a step that takes longer ends on its own."""
 CANCEL_MS = 800
 """Longest wait for a cancelled run; a step that takes longer ends in the background."""
 ABANDONED = (
@@ -56,24 +48,29 @@ class CompressDock(Panel):
         super().__init__()
         register_labels()
         self.viewer = napari_viewer
-        self.controller = Controller(napari_viewer)
+        self.controller = Controller(napari_viewer, Turns(self).later)
+        self.threads = Threads()
+        self.inputs = Inputs(napari_viewer, self.form, self.threads, self._result_layers, self)
         self.worker: Worker | None = None
-        self._threads: list[Worker | Task] = []
-        self._asked: set[int] = set()
         self._begun: float | None = None
         self._closed = False
+        self._glyphs: GlyphLoader | None = None
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._connect()
         self.show_idle(0.0, "")
-        self._task(find_choices, self.form.show_choices)
-        self._on_layers()
+        self.threads.call(find_choices, self.form.show_choices, self.show_error, self)
+        self.inputs.follow()
         self._show_results()
 
     def _connect(self) -> None:
         self.form.edited.connect(self._on_edited)
         self.form.edited.connect(self.error.hide)
-        self.form.layer.currentIndexChanged.connect(self._on_input)
+        self.form.open.chosen.connect(self.error.hide)
+        self.inputs.changed.connect(self._on_edited)
+        self.inputs.failed.connect(self.show_error)
+        self.inputs.said.connect(self.status.setText)
+        self.inputs.opened.connect(self.controller.leave_boxes)
         self.run_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
         self.save_button.clicked.connect(self._ask_where_to_save)
@@ -81,65 +78,17 @@ class CompressDock(Panel):
         self.controller.changed.connect(self._show_results)
         self.controller.abandoned.connect(self._on_abandoned)
         # Qt may destroy the dock without a close event: nothing here may refer to self.
-        self.destroyed.connect(partial(_let_go, self.controller, self._threads))
+        self.destroyed.connect(partial(_let_go, self.controller, self.threads))
 
-    def _task(self, call: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        task = Task(call, self)
-        task.done.connect(done)
-        task.failed.connect(self.show_error)
-        self._threads.append(task)
-        task.start()
-
-    # --- input --------------------------------------------------------------------------------
-
-    def _on_layers(self) -> None:
-        for event in layer_events(self.viewer):
-            event.connect(self._on_layers)  # names of new layers; the others stay as they are
-        ours = self.controller.run.added if self.controller.run else []
-        offered = [layer for layer in self.viewer.layers if layer not in ours]
-        self.form.layer.offer(offered)
-        self.form.truth.offer(offered)
-        self._on_edited()
-
-    def _on_input(self) -> None:
-        """Give a newly chosen layer the calibration of its file, if it has none itself."""
-        layer = self.form.layer.layer()
-        if layer is None or id(layer) in self._asked:
-            return
-        self._asked.add(id(layer))
-        if layer.source.path and compressed_file(layer) is None:
-            self._task(lambda: (layer, calibration_of_file(layer)), self._calibrate)
-
-    def _calibrate(self, found: tuple[Layer, Calibration]) -> None:
-        layer, calibration = found
-        if layer in self.viewer.layers and calibration != Calibration():
-            calibrate(layer, calibration)
-            self.viewer.reset_view()
-            self._on_edited()
+    def _result_layers(self) -> list[Layer]:
+        return self.controller.run.added if self.controller.run is not None else []
 
     def _on_edited(self) -> None:
-        layer, running = self.form.layer.layer(), self.worker is not None
-        file = compressed_file(layer)
-        self.form.lock(running=running, file=file is not None)
-        self.run_button.setText("Reconstruct" if file is not None else "Run")
-        self.run_button.setEnabled(self._describe(layer) and not running)
-
-    def _describe(self, layer: Layer | None) -> bool:
-        """Write what the input is; False if it cannot be used."""
-        if layer is None:
-            self.form.describe_nothing("Open a movie: File ▸ Open, or drop it into the window.")
-            return False
-        file = compressed_file(layer)
-        if file is not None:
-            self.form.describe_file(file, calibration_of_layer(layer))
-            return True
-        try:
-            movie = movie_from_layer(layer)
-        except TcsdlError as error:
-            self.form.describe_nothing(str(error))
-            return False
-        self.form.describe(movie.shape, movie.dtype, calibration_of_layer(layer))
-        return True
+        running = self.worker is not None
+        file = compressed_file(self.inputs.layer) is not None
+        self.form.lock(running=running, file=file)
+        self.run_button.setText("Reconstruct" if file else "Run")
+        self.run_button.setEnabled(self.inputs.describe() and not running)
 
     # --- run ----------------------------------------------------------------------------------
 
@@ -148,7 +97,7 @@ class CompressDock(Panel):
         if self.worker is not None:
             return
         self.error.hide()
-        layer, truth = self.form.layer.layer(), self.form.truth.layer()
+        layer, truth = self.inputs.layer, self.form.truth.layer()
         try:
             job = self.controller.start(layer, self.form.settings(), truth)
         except TcsdlError as error:
@@ -163,9 +112,8 @@ class CompressDock(Panel):
         self.worker.progressed.connect(self._on_progress)
         self.worker.failed.connect(self._on_failed)
         self.worker.ended.connect(self._on_ended)
-        self._threads.append(self.worker)
         self._on_edited()
-        self.worker.start()
+        self.threads.begin(self.worker)
 
     def cancel(self) -> None:
         """Stop the run; frames that are done stay."""
@@ -197,7 +145,7 @@ class CompressDock(Panel):
             self.show_error(error)
 
     def _on_ended(self, worker: Worker, outcome: str) -> None:
-        self._threads[:] = [thread for thread in self._threads if not thread.wait(0)]
+        self.threads.forget_ended()
         if worker is not self.worker:
             return
         self.worker = None
@@ -258,13 +206,19 @@ class CompressDock(Panel):
         target = Path(path)
         if not target.name.endswith(SUFFIX):
             target = target.with_name(target.name + SUFFIX)
-        self._task(partial(copy_compressed, run.finished.path, target), self._on_saved)
+        copy = partial(copy_compressed, run.finished.path, target)
+        self.threads.call(copy, self._on_saved, self.show_error, self)
 
     def _on_saved(self, target: Path) -> None:
         size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
         self.status.setText(f"saved {target.name}, {readable_bytes(size)}")
 
     # --- close --------------------------------------------------------------------------------
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Prepare the labels once the dock is in its window."""
+        super().showEvent(event)
+        self._glyphs = self._glyphs or GlyphLoader(self)
 
     def event(self, event: QEvent | None) -> bool:
         """Let go of the viewer when napari takes the dock away, which sends no close event."""
@@ -283,15 +237,14 @@ class CompressDock(Panel):
         if self._closed:
             return
         self._closed = True
-        for event in layer_events(self.viewer):
-            event.disconnect(self._on_layers)
+        self.inputs.close()
         self.controller.changed.disconnect(self._show_results)
         self.controller.abandoned.disconnect(self._on_abandoned)
-        _let_go(self.controller, self._threads)
+        self.controller.close()
+        self.threads.join(JOIN_SECONDS)
 
 
-def _let_go(controller: Controller, threads: list[Worker | Task], *_: object) -> None:
-    controller.close()
-    for thread in threads:
-        thread.wait(JOIN_SECONDS)
-    threads.clear()
+def _let_go(controller: Controller, threads: Threads, *_: object) -> None:
+    # The canvas may have gone before the dock: its view is left as it is.
+    controller.close(restore=False)
+    threads.join(JOIN_SECONDS)

@@ -10,14 +10,19 @@ from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QWidget,
 )
 
 from ...settings import Settings
 from ..job import Choices
 from ..layers import Calibration
+from .opening import OpenButton
 
 MASKS = {"balanced": "balanced", "bernoulli": "Bernoulli, p = 0.5"}
 REFERENCES = {
@@ -49,6 +54,8 @@ class SettingsForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.layer, self.truth = LayerCombo(), LayerCombo()
+        self.layer.setToolTip(TIPS["layer"])
+        self.open = OpenButton()
         self.facts, self.hint = quiet_label(), quiet_label()
         self.ratio = QSpinBox()
         self.ratio.setRange(2, 999)
@@ -66,7 +73,7 @@ class SettingsForm(QWidget):
         self.form.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows: list[tuple[str, str, QWidget]] = [
-            ("movie", "layer", self.layer),
+            ("movie", "layer", beside(self.layer, self.open)),
             ("", "layer", self.facts),
             ("B", "ratio", self.ratio),
             ("", "ratio", self.hint),
@@ -111,6 +118,7 @@ class SettingsForm(QWidget):
         """Offer the devices and decoders of this machine."""
         self._refill(self.device, choices.devices)
         self._refill(self.decoder, choices.decoders)
+        self.open.offer(choices.formats)
 
     @staticmethod
     def _refill(combo: QComboBox, entries: dict[str, str]) -> None:
@@ -166,10 +174,10 @@ class SettingsForm(QWidget):
 
     def lock(self, *, running: bool, file: bool) -> None:
         """Only what can be changed now is enabled."""
-        for widget in (self.ratio, self.masks, self.seed, self.reference, self.truth):
-            widget.setEnabled(not running and not file)
-        for widget in (self.layer, self.decoder, self.device):
-            widget.setEnabled(not running)
+        free: list[QWidget] = [self.layer, self.open, self.decoder, self.device]
+        of_movie: list[QWidget] = [self.ratio, self.masks, self.seed, self.reference, self.truth]
+        for widget in free + of_movie:
+            widget.setEnabled(not running and not (file and widget in of_movie))
 
 
 class LayerCombo(QComboBox):
@@ -193,6 +201,24 @@ class LayerCombo(QComboBox):
         self.blockSignals(False)
         if self.layer() is not before:
             self.currentIndexChanged.emit(self.currentIndex())
+
+    def paintEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Leave out the middle of a long name: Qt would cut its end off."""
+        option, painter = QStyleOptionComboBox(), QStylePainter(self)
+        self.initStyleOption(option)
+        style = self.style()
+        assert style is not None
+        field = style.subControlRect(
+            QStyle.ComplexControl.CC_ComboBox,
+            option,
+            QStyle.SubControl.SC_ComboBoxEditField,
+            self,
+        )
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideMiddle, field.width()
+        )
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def layer(self) -> Layer | None:
         """Return the chosen layer."""
@@ -220,6 +246,17 @@ def choice(entries: dict[str, str]) -> QComboBox:
     for name, text in entries.items():
         combo.addItem(text, name)
     return combo
+
+
+def beside(field: QWidget, button: QWidget) -> QWidget:
+    """Return a row in which ``field`` takes the room that ``button`` leaves."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    layout.addWidget(field, 1)
+    layout.addWidget(button)
+    return row
 
 
 def quiet_label() -> QLabel:

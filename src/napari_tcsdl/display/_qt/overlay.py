@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QWidget
+
 from ..arrangement import BoxLabel
+
+GLYPHS = "".join(
+    dict.fromkeys(
+        "0123456789. dBSIMraw reconstruction (GAP-TV) JPEG, same bytes, q measurement of frames "
+        "to in one computing… nmµpxÅ"
+    )
+)
+"""What labels and scale bars are made of."""
+GLYPH_MS = 15
 
 
 def register_labels() -> bool:
@@ -33,3 +47,36 @@ def register_labels() -> bool:
 
     overlay_to_visual[BoxLabel] = VispyBoxLabel
     return True
+
+
+class GlyphLoader(QObject):
+    """Makes napari's canvas load the glyphs of our labels ahead, one in each turn of the window.
+
+    napari computes a distance field for each glyph, 20 ms apiece, when it is first painted: with
+    the labels of four boxes the window would stand still for a second.
+    """
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self._widget = widget
+        self._left = list(GLYPHS)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._load_one)
+        self._timer.start(GLYPH_MS)
+
+    def _load_one(self) -> None:
+        font = _font_of(self._widget.window())
+        if font is None or not self._left:
+            self._timer.stop()
+        else:
+            font[self._left.pop()]  # looked up: loaded on the way
+
+
+def _font_of(window: Any) -> Any:
+    """Return the font that the canvas in ``window`` draws with; None in any other window."""
+    # Through Qt, as napari hands plugins a viewer without private attributes.
+    try:
+        info = window._qt_viewer.canvas.font_info()
+        return info.font_manager.get_font(info.face)
+    except AttributeError:
+        return None

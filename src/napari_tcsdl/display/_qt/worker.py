@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..._validation import Cancelled, TcsdlError
 from ..job import Job, Report
@@ -18,8 +18,10 @@ from ..sentences import as_sentence
 logger = logging.getLogger(__name__)
 
 THREAD_NAME = "napari-tcsdl"
-PROGRESS_INTERVAL = 0.1
-"""Least time between two progress signals [s]."""
+PROGRESS_INTERVAL = 0.25
+"""Least time between two progress signals [s]: Qt repaints the whole window at each."""
+TURN_MS = 10
+"""Pause between two steps of showing layers: napari paints in it, and the user is heard."""
 
 
 def emit(owner: QObject, signal: str, *values: Any) -> None:
@@ -28,7 +30,28 @@ def emit(owner: QObject, signal: str, *values: Any) -> None:
         getattr(owner, signal).emit(*values)
 
 
-class Worker(QObject):
+class Thread(QObject):
+    """A plain Python thread that tells the window by signals."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the thread; False if it still runs after ``timeout`` [s]."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+class Worker(Thread):
     """Runs one job in a thread of its own.
 
     A plain thread and not ``napari.qt.threading``: a generator worker there swallows every
@@ -55,21 +78,10 @@ class Worker(QObject):
         super().__init__(parent)
         self.job = job
         self._last = 0.0
-        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._thread.start()
 
     def cancel(self) -> None:
         """Ask the job to stop at its next step; returns at once."""
         self.job.stop.set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the thread; False if it still runs after ``timeout`` [s]."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         outcome = "finished"
@@ -93,7 +105,7 @@ class Worker(QObject):
             emit(self, "progressed", self, float(fraction))
 
 
-class Task(QObject):
+class Task(Thread):
     """A short call in a thread: ``done`` brings its result, ``failed`` its error."""
 
     done = Signal(object)
@@ -102,17 +114,6 @@ class Task(QObject):
     def __init__(self, call: Callable[[], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._call = call
-        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._thread.start()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the thread; False if it still runs after ``timeout`` [s]."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -123,3 +124,67 @@ class Task(QObject):
             emit(self, "failed", as_sentence(error))
         else:
             emit(self, "done", result)
+
+
+class Threads:
+    """All threads of one dock: those that have ended are let go, with what they hold."""
+
+    def __init__(self) -> None:
+        self._begun: list[Thread] = []
+
+    def begin(self, thread: Thread) -> None:
+        """Start ``thread`` and remember it."""
+        self.forget_ended()
+        self._begun.append(thread)
+        thread.start()
+
+    def call(
+        self,
+        call: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Any], None],
+        parent: QObject,
+    ) -> None:
+        """Run ``call`` in a thread; ``done`` gets its result, ``failed`` its error.
+
+        Neither is called once ``parent`` is gone.
+        """
+        task = Task(call, parent)
+        task.done.connect(done)
+        task.failed.connect(failed)
+        self.begin(task)
+
+    def forget_ended(self) -> None:
+        """Let go of the threads that have ended; what they told is delivered before."""
+        ended = [thread for thread in self._begun if thread.wait(0)]
+        self._begun = [thread for thread in self._begun if thread not in ended]
+        for thread in ended:
+            with suppress(RuntimeError):  # Qt may have deleted it with the window
+                thread.deleteLater()
+
+    def join(self, timeout: float) -> None:
+        """Wait for each thread, at most ``timeout`` [s]."""
+        for thread in self._begun:
+            thread.wait(timeout)
+        self._begun = []
+
+
+class Turns(QObject):
+    """Calls what it is given in a later turn of the window; only the last that was given."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._next: Callable[[], None] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._take)
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Call ``call`` after a pause."""
+        self._next = call
+        self._timer.start(TURN_MS)
+
+    def _take(self) -> None:
+        call, self._next = self._next, None
+        if call is not None:
+            call()

@@ -1,0 +1,141 @@
+"""What the commands share: options, progress, settings and calibration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from ._validation import InputError, check_compression_ratio
+from .movie import Movie
+from .settings import Settings
+
+if TYPE_CHECKING:  # zarr takes a second to load; --help needs none of it
+    from .io import CompressedMovie
+
+
+class FrameRate(ProgressColumn):
+    """Frames per second, as measured so far."""
+
+    def render(self, task: Task) -> Text:
+        """Show the rate, once there is one."""
+        return Text(f"{task.speed:.2f} frames/s" if task.speed else "")
+
+
+@contextmanager
+def frame_progress(title: str, n_frames: int) -> Iterator[Any]:
+    """Show a bar on standard error; yields a callback that takes a fraction 0 … 1."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        FrameRate(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    # A script that reads standard error gets our sentences only.
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task(title, total=n_frames)
+        yield lambda fraction: bar.update(task, completed=fraction * n_frames)
+
+
+def human_bytes(count: float) -> str:
+    """``count`` bytes in the unit that reads best, for example ``3.9 MB`` (decimal units)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def frames_kept(compressed: CompressedMovie) -> str:
+    """Say how many frames a file holds, and whether that is all of them."""
+    kept, whole = compressed.frames_valid, compressed.header.shape[0]
+    if compressed.complete:
+        return f"{kept} frames"
+    return f"{kept} of {whole or 'an unknown number of'} frames (its run was interrupted)"
+
+
+def settings_from(preset: Path | Settings | None, **given: Any) -> Settings:
+    """Take settings of a preset, with what was given on the command line put over them."""
+    base = preset if isinstance(preset, Settings) else Settings()
+    if isinstance(preset, Path):
+        try:
+            base = Settings.from_json(json.loads(preset.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise InputError(
+                f"got preset {preset}, which cannot be read ({error.strerror}), expected a JSON "
+                "file of settings; check the path"
+            ) from error
+        except (AttributeError, json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+            raise InputError(
+                f"got preset {preset}, which is not a JSON object of settings ({error}), expected "
+                "a summary.json that compare wrote, or its settings; check the file"
+            ) from error
+    if given.get("compression_ratio") is not None:
+        given["compression_ratio"] = check_compression_ratio(given["compression_ratio"])
+    return replace(base, **{key: value for key, value in given.items() if value is not None})
+
+
+def open_calibrated(path: Path, pixel_size: float | None, frame_time: float | None) -> Movie:
+    """Open a movie; calibration that was given wins over the file's."""
+    from .io import open_movie
+
+    given = {"pixel size": pixel_size, "frame time": frame_time}
+    for what, value in given.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise InputError(
+                f"got {what} = {value:g}, expected a finite number above 0; leave it out if it is "
+                "unknown"
+            )
+    movie = open_movie(path)
+    return replace(
+        movie,
+        pixel_size=pixel_size or movie.pixel_size,
+        frame_time=frame_time or movie.frame_time,
+    )
+
+
+# readable=False: an unreadable path gets our sentence, not typer's.
+MoviePath = Annotated[
+    Path, typer.Argument(readable=False, help="TIFF stack, folder of TIFFs, or MRC.")
+]
+CompressedPath = Annotated[Path, typer.Argument(readable=False, help="A .tcs.zarr file.")]
+AnyPath = Annotated[Path, typer.Argument(readable=False, help="A movie or a .tcs.zarr file.")]
+Ratio = Annotated[
+    str | None,
+    typer.Option("--ratio", "-B", help="B, frames per measurement. Not the ratio of bytes."),
+]
+MasksKind = Annotated[str | None, typer.Option("--masks", help="balanced or bernoulli.")]
+Exposures = Annotated[
+    int | None, typer.Option(help="Exposures n of each pixel in a block (balanced masks).")
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of the masks.")]
+Tile = Annotated[
+    int | None, typer.Option("--mask-tile", help="Side of the mask tile [px]; 0 = whole frame.")
+]
+Decoder = Annotated[str | None, typer.Option(help="Decoder, for example gap_tv.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+DecodeTile = Annotated[
+    int | None, typer.Option("--tile", help="Side of the tiles that are decoded at a time [px].")
+]
+Preset = Annotated[
+    Path | None,
+    typer.Option(readable=False, help="JSON file of settings; options given win over it."),
+]
+PixelSize = Annotated[
+    float | None, typer.Option(help="Pixel size [Å/px], where the file lacks it or is wrong.")
+]
+FrameTime = Annotated[
+    float | None, typer.Option(help="Frame time [s], where the file lacks it or is wrong.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]

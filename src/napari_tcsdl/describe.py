@@ -1,0 +1,76 @@
+"""What a movie or a compressed file holds, and which software made a result; plain JSON types."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __version__
+from .io import is_compressed, open_compressed, open_movie
+from .movie import Movie
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Say what a movie or a compressed file holds, as plain JSON types."""
+    if not is_compressed(path):
+        return movie_facts(open_movie(path))
+    compressed = open_compressed(path)
+    header, masks = compressed.header, compressed.masks
+    real = compressed.bytes_on_disk()
+    frame_bytes = int(np.prod(compressed.frame_shape)) * np.dtype(header.dtype).itemsize
+    return {
+        "name": Path(path).name,
+        "source": header.source,
+        "frames": header.shape[0],
+        "frames_valid": compressed.frames_valid,
+        "complete": compressed.complete,
+        "measurements": compressed.n_measurements,
+        "frame_shape": list(compressed.frame_shape),
+        "dtype": header.dtype,
+        "compression_ratio": masks.compression_ratio,
+        "masks": masks.to_json(),
+        "pixel_size_angstrom": header.pixel_size,
+        "frame_time_s": header.frame_time,
+        "value_range": list(header.value_range),
+        "noise": header.noise,
+        "settings": header.settings,
+        "bytes": real,
+        "storage_ratio": compressed.frames_valid * frame_bytes / real["total"],
+    }
+
+
+def movie_facts(movie: Movie) -> dict[str, Any]:
+    """Shape, pixel type and calibration of a movie; None is unknown."""
+    return {
+        "name": movie.name,
+        "frames": movie.shape[0],
+        "frame_shape": list(movie.shape[1:]),
+        "dtype": str(movie.dtype),
+        "pixel_size_angstrom": movie.pixel_size,
+        "frame_time_s": movie.frame_time,
+        "bytes": movie.nbytes,
+    }
+
+
+def software_versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    names = ("imagecodecs", "numpy", "scikit-image", "torch", "zarr")
+    return {
+        "napari-tcsdl": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` whole or not at all: a reader never sees half a file."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
