@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ._validation import InputError, check_compression_ratio
+from ._validation import Cancelled, InputError, check_compression_ratio
 from .movie import Movie
 from .settings import Settings
 
@@ -31,8 +33,12 @@ class FrameRate(ProgressColumn):
 
 
 @contextmanager
-def frame_progress(title: str, n_frames: int) -> Iterator[Any]:
-    """Show a bar on standard error; yields a callback that takes a fraction 0 … 1."""
+def frame_progress(title: str, n_frames: int) -> Iterator[Callable[[float], None]]:
+    """Show a bar on standard error; yields a callback that takes a fraction 0 … 1.
+
+    Ctrl-C stops the work where it next reports progress, which is between two writes, and not
+    in the middle of one; a second Ctrl-C does not wait.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -43,9 +49,35 @@ def frame_progress(title: str, n_frames: int) -> Iterator[Any]:
     console = Console(stderr=True)
     # A script that reads standard error gets our sentences only.
     hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+    with (
+        interruptible() as stopped,
+        Progress(*columns, console=console, transient=True, disable=hidden) as bar,
+    ):
         task = bar.add_task(title, total=n_frames)
-        yield lambda fraction: bar.update(task, completed=fraction * n_frames)
+
+        def tell(fraction: float) -> None:
+            if stopped.is_set():
+                raise Cancelled
+            bar.update(task, completed=fraction * n_frames)
+
+        yield tell
+
+
+@contextmanager
+def interruptible() -> Iterator[Event]:
+    """Turn the first Ctrl-C into an event; the second one interrupts as ever."""
+    stopped = Event()
+
+    def on_interrupt(_signal: int, _frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def human_bytes(count: float) -> str:

@@ -39,7 +39,7 @@ from ._cli_common import (
     open_calibrated,
     settings_from,
 )
-from ._validation import InputError, TcsdlError
+from ._validation import Cancelled, InputError, TcsdlError
 from .movie import Movie
 from .settings import Settings
 
@@ -317,8 +317,10 @@ def main() -> None:
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         if code == INTERRUPTED:
-            _fail("stopped by you; measurements already written stay valid", INTERRUPTED)
+            raise Cancelled
         raise SystemExit(code or 0)
+    except Cancelled:
+        _fail("stopped by you; measurements already written stay valid", INTERRUPTED)
     except TcsdlError as error:
         _fail(str(error), 2)
     except OSError as error:
