@@ -1,9 +1,12 @@
-"""What the commands share: options, progress, settings and calibration."""
+"""What the commands need: options, progress, settings, calibration, and a window to start."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -171,3 +174,38 @@ FrameTime = Annotated[
     float | None, typer.Option(help="Frame time [s], where the file lacks it or is wrong.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
+
+
+DEMO_FOLDER = "napari-tcsdl-demo"
+
+
+def unused_folder() -> Path:
+    """Return ``napari-tcsdl-demo``, with a number if there is one already."""
+    folder, number = Path(DEMO_FOLDER), 1
+    while folder.exists():
+        number += 1
+        folder = Path(f"{DEMO_FOLDER}-{number}")
+    return folder
+
+
+def why_no_window() -> str:
+    """Why napari cannot be opened here, or an empty string if it can."""
+    from importlib.util import find_spec
+
+    if find_spec("napari") is None:
+        return "napari is not installed: pip install 'napari-tcsdl[all]'"
+    wants_display = sys.platform not in ("win32", "darwin")
+    if wants_display and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "no display"
+    return ""
+
+
+def start_window(arguments: list[str]) -> int:
+    """Start napari as a process of its own, so that the command line never imports it."""
+    reason = why_no_window()
+    if reason:
+        raise InputError(
+            f"got a request for a window, but {reason}, expected a desktop with napari; "
+            "use compare or reconstruct instead"
+        )
+    return subprocess.call([sys.executable, "-m", "napari_tcsdl.display", *arguments])

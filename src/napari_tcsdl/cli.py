@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +37,9 @@ from ._cli_common import (
     human_bytes,
     open_calibrated,
     settings_from,
+    start_window,
+    unused_folder,
+    why_no_window,
 )
 from ._validation import Cancelled, InputError, TcsdlError
 from .movie import Movie
@@ -53,7 +55,6 @@ app = typer.Typer(
 )
 
 DEMO_RATIO = 8
-DEMO_FOLDER = "napari-tcsdl-demo"
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -261,38 +262,6 @@ def demo(
     settings = Settings(compression_ratio=DEMO_RATIO, reference="truth")
     truth = Movie(sample_truth(), name="noise-free simulation")
     run_comparison(open_movie(sample), truth, out or unused_folder(), settings, overwrite)
-
-
-def unused_folder() -> Path:
-    """Return ``napari-tcsdl-demo``, with a number if there is one already."""
-    folder, number = Path(DEMO_FOLDER), 1
-    while folder.exists():
-        number += 1
-        folder = Path(f"{DEMO_FOLDER}-{number}")
-    return folder
-
-
-def why_no_window() -> str:
-    """Why napari cannot be opened here, or an empty string if it can."""
-    from importlib.util import find_spec
-
-    if find_spec("napari") is None:
-        return "napari is not installed: pip install 'napari-tcsdl[all]'"
-    wants_display = sys.platform not in ("win32", "darwin")
-    if wants_display and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return "no display"
-    return ""
-
-
-def start_window(arguments: list[str]) -> int:
-    """Start napari as a process of its own, so that the command line never imports it."""
-    reason = why_no_window()
-    if reason:
-        raise InputError(
-            f"got a request for a window, but {reason}, expected a desktop with napari; "
-            "use compare or reconstruct instead"
-        )
-    return subprocess.call([sys.executable, "-m", "napari_tcsdl.display", *arguments])
 
 
 def _print_version(value: bool) -> None:
