@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import imagecodecs
@@ -132,17 +133,22 @@ def binning(frames: NDArray[Any]) -> CodecResult:
     total = stored_size(summed)
     n_frames = len(frames)
     mean = (summed / np.float64(n_frames)).astype(np.float32)
-    share, extra = divmod(total, n_frames)
     return CodecResult(
         name="binning",
         settings=f"sum of {n_frames} frames as {summed.dtype}, stored losslessly as a "
         "measurement is",
         decoded=np.broadcast_to(mean, (n_frames, *mean.shape)),
-        frame_bytes=tuple(share + (index < extra) for index in range(n_frames)),
+        frame_bytes=shares(total, n_frames),
         budget=total,
         fits=True,
         quality=None,
     )
+
+
+def shares(total: int, n_frames: int) -> tuple[int, ...]:
+    """Split the bytes of a block over its frames so that the shares sum to them exactly."""
+    edges = [total * k // n_frames for k in range(n_frames + 1)]
+    return tuple(b - a for a, b in pairwise(edges))
 
 
 def binned_sum(frames: NDArray[Any]) -> NDArray[Any]:

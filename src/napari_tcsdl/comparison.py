@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,12 +163,12 @@ class Comparison:
         reference = self.reference.frames(raw, first, progress)
         decoder = self.settings.decoder
         blocks = (
-            CodecBlock("raw", "frames as recorded", raw, _shares(raw.nbytes, n)),
+            CodecBlock("raw", "frames as recorded", raw, codecs.shares(raw.nbytes, n)),
             CodecBlock(
                 decoder,
                 f"coded measurement, decoder {decoder}",
                 coded.decoded,
-                _shares(coded.real_bytes, n),
+                codecs.shares(coded.real_bytes, n),
             ),
             *self._rivals(raw, coded.real_bytes),
         )
@@ -242,12 +241,6 @@ def compare(
     statistics = measure_statistics(movie)
     reference = make_reference(movie, settings.reference, statistics, truth, progress)
     return Comparison(movie, settings, Path(path), statistics, reference, overwrite)
-
-
-def _shares(total: int, n_frames: int) -> tuple[int, ...]:
-    """Split ``total`` bytes over frames so that the shares sum to it exactly."""
-    edges = [total * k // n_frames for k in range(n_frames + 1)]
-    return tuple(b - a for a, b in pairwise(edges))
 
 
 def _normalise(values: NDArray[Any], masks: Masks) -> NDArray[np.float32]:
