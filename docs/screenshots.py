@@ -23,7 +23,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_tcsdl.display._qt.dock import CompressDock
 from napari_tcsdl.display._qt.window import fill_screen
-from napari_tcsdl.display.contributions import read_layers, sample_grains
+from napari_tcsdl.display.contributions import read_layers, sample_sinter
 from napari_tcsdl.display.layers import LayerTuple
 
 RATIO = 8
@@ -119,7 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sample.tcs.zarr"
-        with studio(options.out, sample_grains()) as window:
+        with studio(options.out, sample_sinter()) as window:
             window.shoot("window_ready")
             window.compare(12, "window_compared", running="window_running")
             window.save(path)

@@ -76,9 +76,9 @@ def test_measurements_open_normalised_each_during_its_own_frames(compressed_laye
 
 
 def test_the_sample_is_calibrated():
-    ((data, kwargs, kind),) = ours.sample_grains()
+    ((data, kwargs, kind),) = ours.sample_sinter()
     layer = Layer.create(data, kwargs, kind)
-    assert layer.name == "Au grains (simulated)"
+    assert layer.name == "Au nanocrystals sinter (simulated)"
     assert [str(unit) for unit in layer.units] == ["second", "nanometer", "nanometer"]
     assert layer.data.ndim == 3
 

@@ -13,7 +13,7 @@ from napari_tcsdl.display._qt.dock import CompressDock
 from napari_tcsdl.display._qt.overlay import GLYPHS
 from napari_tcsdl.display._qt.worker import THREAD_NAME
 from napari_tcsdl.display.arrangement import Arrangement
-from napari_tcsdl.display.contributions import read_layers, sample_grains
+from napari_tcsdl.display.contributions import read_layers, sample_sinter
 
 WAIT = 120_000
 
@@ -35,7 +35,7 @@ def open_dock(window, qtbot):
 @pytest.fixture
 def small_sample():
     """The first 20 frames of the sample, a quarter of each."""
-    ((data, kwargs, kind),) = sample_grains()
+    ((data, kwargs, kind),) = sample_sinter()
     return [(np.ascontiguousarray(data[:20][:, :128, :128]), kwargs, kind)]
 
 

@@ -141,10 +141,19 @@ def write_compressed(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 # --- sample data ------------------------------------------------------------------------------
 
 
-def sample_grains() -> list[LayerTuple]:
-    """Au grains that drift and turn, made by the project's own simulator."""
-    from ..simulate import sample_movie_path
+def sample_sinter() -> list[LayerTuple]:
+    """Gold nanocrystals that sinter: molecular dynamics, imaged by the project's own multislice."""
+    return _sample("au_sinter")
 
-    data, kwargs, kind = _read_one(sample_movie_path())
-    kwargs["name"] = "Au grains (simulated)"
+
+def sample_fibres() -> list[LayerTuple]:
+    """Carbon fibres that bend, out of focus, made by the project's own simulator."""
+    return _sample("carbon_fibres")
+
+
+def _sample(name: str) -> list[LayerTuple]:
+    from ..simulate import SAMPLES, sample_movie_path
+
+    data, kwargs, kind = _read_one(sample_movie_path(name))
+    kwargs["name"] = f"{SAMPLES[name].title} (simulated)"
     return [(data, kwargs, kind)]

@@ -1,14 +1,32 @@
-"""Movies with known truth, made from a seed, and the sample movie that comes with the package."""
+"""Movies with known truth, made from a seed, and the sample movies that come with the package.
 
-from .grains import GrainSettings, expected_counts, simulate_grains
-from .sample import SAMPLE_SETTINGS, sample_movie_path, sample_truth, write_sample
+===================  ===========================================================
+module               what it makes
+===================  ===========================================================
+``kirkland``         how atoms scatter: projected potentials
+``microscope``       beam and lens: contrast transfer, coherence
+``multislice``       atoms → exit waves → images, in torch
+``crystals``         nanocrystals as lists of atoms
+``dynamics``         molecular dynamics of crystals that sinter (needs asap3)
+``film``             the amorphous support
+``render``           atoms, microscope, film and drift → movie
+``rigid``            random scenes of rigid crystals
+``sintering``        random views of molecular dynamics
+``fibres``           bent carbon fibres, out of focus
+``bending``          random scenes of fibres
+``library``          files of such movies to train on
+``procedural``       simple scenes on the fly, never twice the same
+``detectors``        counting, integrating and scintillator cameras
+``sample``           the sample movies and their truth
+===================  ===========================================================
+"""
+
+from .sample import SAMPLES, sample_movie_path, sample_truth, simulate_sample, write_sample
 
 __all__ = [
-    "SAMPLE_SETTINGS",
-    "GrainSettings",
-    "expected_counts",
+    "SAMPLES",
     "sample_movie_path",
     "sample_truth",
-    "simulate_grains",
+    "simulate_sample",
     "write_sample",
 ]

@@ -1,4 +1,4 @@
-"""``python -m napari_tcsdl.simulate FOLDER`` makes the sample movie again."""
+"""``python -m napari_tcsdl.simulate FOLDER [NAME …]`` makes the sample movies again."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import sys
 from pathlib import Path
 
 from .._validation import TcsdlError
-from .sample import write_sample
+from .sample import SAMPLES, write_sample
 
 
 def main(arguments: list[str]) -> int:
-    """Write the sample movie and print its checksum; 0, or 2 with one sentence on stderr."""
-    if len(arguments) != 1:
-        print("usage: python -m napari_tcsdl.simulate FOLDER", file=sys.stderr)
+    """Write sample movies and print their checksums; 0, or 2 with one sentence on stderr."""
+    if not arguments:
+        names = " ".join(SAMPLES)
+        print(f"usage: python -m napari_tcsdl.simulate FOLDER [{names}]", file=sys.stderr)
         return 2
     try:
-        path = write_sample(Path(arguments[0]))
+        for name in arguments[1:] or SAMPLES:
+            path = write_sample(Path(arguments[0]), name)
+            print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}")
     except TcsdlError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}")
     return 0
 
 

@@ -1,0 +1,109 @@
+"""``python -m napari_tcsdl.simulate.library FOLDER``: movies to train on, one file each.
+
+Files are float16 (T, H, W), intensity relative to vacuum; kind and seed, which a file's name
+tells, decide what is in it. All of the library that the shipped weights saw::
+
+    python -m napari_tcsdl.simulate.dynamics trajectories
+    python -m napari_tcsdl.simulate.library FOLDER --kind crystals --count 90
+    python -m napari_tcsdl.simulate.library FOLDER --kind fibre --count 28
+    first=0
+    for name in au_pair au_three au_unequal ag_pair au_hot pt_pair; do
+        python -m napari_tcsdl.simulate.library FOLDER --kind $name --first $first --count 12 \
+            --trajectories trajectories
+        first=$((first + 100))
+    done
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._validation import InputError, TcsdlError
+from .bending import bending_movie
+from .dynamics import TRAJECTORIES
+from .rigid import scene_movie
+from .sintering import sintering_movie
+from .trajectory import Trajectory
+
+Maker = Callable[[int, int, int], NDArray[np.float32]]
+
+KINDS = ("crystals", "fibre", *(name for name in TRAJECTORIES if name != "au_sample"))
+"""Rigid crystals, bending fibres, and views of crystals that sinter by molecular dynamics."""
+
+
+def write_library(folder: Path, maker: Maker, kind: str, seeds: range) -> None:
+    """Write movies that are not there yet, each under another name until it is complete.
+
+    Parameters
+    ----------
+    folder
+        Made where it is missing.
+    maker
+        (seed, frames, side [px]) → (T, H, W) float32, relative to vacuum.
+    kind
+        First part of the files' names.
+    seeds
+        One file each.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        path = folder / f"{kind}_{seed:05d}.npy"
+        if path.exists():
+            continue
+        movie = maker(seed, 48 + 4 * (seed % 5), 256 if seed % 3 else 192)
+        unfinished = path.with_suffix(".partial")
+        with unfinished.open("wb") as file:
+            np.save(file, movie.astype(np.float16))
+        unfinished.rename(path)
+        print(f"{path.name}: {movie.shape}, mean {movie.mean():.3f}, s.d. {movie.std():.3f}")
+
+
+def maker_of(kind: str, trajectories: Path | None) -> Maker:
+    """Return what makes a movie of this kind.
+
+    Raises
+    ------
+    InputError
+        If the trajectory for the movies is not there.
+    """
+    if kind == "crystals":
+        return scene_movie
+    if kind == "fibre":
+        return bending_movie
+    path = (trajectories or Path()) / f"{kind}.npz"
+    if not path.exists():
+        raise InputError(
+            f"got no trajectory {path}, expected --trajectories FOLDER with {kind}.npz; make it "
+            f"with python -m napari_tcsdl.simulate.dynamics FOLDER {kind}"
+        )
+    return partial(sintering_movie, Trajectory.load(path))
+
+
+def main(arguments: list[str]) -> int:
+    """Write the library; 0, or 2 with one sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m napari_tcsdl.simulate.library")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kind", choices=KINDS, default="crystals")
+    parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--trajectories", type=Path, help="folder of npz files, for views of them")
+    chosen = parser.parse_args(arguments)
+    try:
+        maker = maker_of(chosen.kind, chosen.trajectories)
+        seeds = range(chosen.first, chosen.first + chosen.count)
+        write_library(chosen.folder, maker, chosen.kind, seeds)
+    except TcsdlError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
