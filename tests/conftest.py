@@ -50,3 +50,21 @@ def movie_path(tmp_path, frames) -> Path:
         metadata={"axes": "TYX", "unit": "nm", "finterval": FRAME_TIME},
     )
     return path
+
+
+@pytest.fixture
+def learned(monkeypatch) -> list:
+    """Offer the decoder ``learned``, with 8 frames a group; returns those that were made."""
+    from learned_decoder import LearnedDecoder
+
+    from napari_tcsdl.reconstruction import RECONSTRUCTORS, DecoderRow
+
+    made = []
+
+    def make(weights=None) -> LearnedDecoder:
+        made.append(LearnedDecoder())
+        return made[-1]
+
+    monkeypatch.setitem(RECONSTRUCTORS, "learned", DecoderRow(make, "a stand-in"))
+    monkeypatch.setattr("napari_tcsdl.decoding.GROUP_FRAMES", 8)
+    return made

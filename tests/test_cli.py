@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 
 from napari_tcsdl import cli
 from napari_tcsdl.io import CompressedWriter, open_compressed, open_movie
+from napari_tcsdl.reconstruction import RECONSTRUCTORS
+from napari_tcsdl.settings import Settings
 
 FRAMES, RATIO = 9, 4
 
@@ -65,7 +67,7 @@ def test_reconstruct_keeps_frames_units_and_calibration(compressed_path, tmp_pat
     with tifffile.TiffFile(path) as tif:
         assert tif.is_imagej
     facts = json.loads((tmp_path / "rec.tif.json").read_text())
-    assert (facts["settings"]["decoder"], facts["damaged"]) == ("gap_tv", [])
+    assert (facts["settings"]["decoder"], facts["damaged"]) == ("unfolding", [])
 
 
 def test_compare_writes_table_summary_and_figure(movie_path, tmp_path):
@@ -111,6 +113,25 @@ def test_a_summary_is_a_preset_for_the_next_run(movie_path, tmp_path):
     )
     assert first["masks"] == second["masks"]
     assert second["settings"]["seed"] == 5
+
+
+@pytest.mark.parametrize("command", ["reconstruct", "compare"])
+def test_help_says_what_each_decoder_is(command):
+    text = " ".join(run(command, "--help")[0].replace("│", " ").split())
+    assert f"by default {Settings.decoder}" in text
+    for name, row in RECONSTRUCTORS.items():
+        assert f"{name}: {row.line}" in text
+
+
+def test_info_says_what_can_decode_a_file(compressed_path):
+    out, _ = run("info", compressed_path)
+    for name, row in RECONSTRUCTORS.items():
+        assert any(
+            line.startswith(f"decoder {name}") and line.endswith(row.line)
+            for line in out.splitlines()
+        )
+    facts = json.loads(run("info", compressed_path, "--json")[0])
+    assert facts["decoders"] == {name: row.line for name, row in RECONSTRUCTORS.items()}
 
 
 def test_info_of_a_movie_and_of_a_compressed_file(movie_path, compressed_path):
@@ -186,7 +207,7 @@ def test_an_interrupted_file_says_so(compressed_path, tmp_path, movie):
     ("option", "value", "sentence"),
     [
         ("--device", "cuda:99", "got device 'cuda:99', expected one that torch can use here"),
-        ("--decoder", "magic", "got decoder 'magic', expected one of gap_tv"),
+        ("--decoder", "magic", "got decoder 'magic', expected one of unfolding, gap_tv"),
         ("--tile", "0", "got decode_tile = 0, expected a whole number of at least 64 px"),
         ("--seed", "abc", "Invalid value for '--seed'"),
     ],
@@ -322,7 +343,7 @@ def test_demo_without_a_display_writes_everything(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "Running without a window" in result.stdout
     summary = json.loads((out_dir / "summary.json").read_text())
-    assert summary["codecs"]["gap_tv"]["psnr"] > summary["codecs"]["jpeg_same_bytes"]["psnr"]
+    assert summary["codecs"]["unfolding"]["psnr"] > summary["codecs"]["jpeg_same_bytes"]["psnr"]
     assert (out_dir / "comparison.png").exists()
     run("validate", next(out_dir.glob("*.tcs.zarr")))
 

@@ -59,6 +59,35 @@ def test_variance_is_never_negative():
     np.testing.assert_array_equal(model.variance(np.array([50.0, 110.0])), [0.0, 300.0])
 
 
+@pytest.mark.parametrize(
+    ("model", "counting"),
+    [
+        (NoiseModel(1.0, 0.0), True),
+        (NoiseModel(1.04, -0.1, mean=15.5), True),
+        (NoiseModel(0.0, 0.1, mean=0.1), True),  # too few counts to show a slope
+        (NoiseModel(0.0, 130.0, mean=130.0), False),  # grey levels, equal by accident
+        (NoiseModel(0.3, 83.0, mean=138.0), False),
+        (NoiseModel(30.0, -3000.0, mean=460.0), False),
+        (NoiseModel(1.0, 25.0, mean=20.0), False),
+        (NoiseModel(0.0, 0.0, mean=0.0), False),
+    ],
+)
+def test_counted_electrons_are_told_from_grey_levels(model, counting):
+    assert model.counting is counting
+
+
+def test_estimated_model_of_counts_is_counting():
+    for dose in (2, 20):
+        frames = np.random.default_rng(0).poisson(dose * scene(), (6, 96, 96)).astype(np.uint8)
+        assert estimate_noise(frames).counting
+
+
+def test_noise_of_a_part_of_the_signal():
+    """x = pedestal + gain · n: p of it has gain, and p of the offset."""
+    assert NoiseModel(30.0, -3000.0, 460.0).thinned(0.25) == NoiseModel(30.0, -750.0, 115.0)
+    assert NoiseModel(2.0, 5.0).thinned(0.5).mean is None
+
+
 def test_json_round_trip():
     model = NoiseModel(1.5, 2.25)
     assert NoiseModel.from_json(model.to_json()) == model

@@ -49,7 +49,7 @@ def test_reconstruction_has_every_frame_in_detector_units(compressed, truth_fram
 
 
 def test_an_unknown_decoder_lists_those_there_are(compressed):
-    with pytest.raises(InputError, match="got decoder 'magic', expected one of gap_tv"):
+    with pytest.raises(InputError, match="got decoder 'magic', expected one of unfolding, gap_tv"):
         decode_block(compressed, 0, Settings(decoder="magic"))
 
 

@@ -10,14 +10,21 @@ module                stage
 ``masks``             coded masks C_b, seeded, bit-packed, tileable
 ``encoder``           Y = Σ_b C_b ⊙ X_b as a detector would make it (numba)
 ``measurement``       the forward operator Φ in torch, adjoint, pseudo-inverse
+``level``             how bright measurements are, one pair of numbers a movie
 ``noise``             noise model of the detector from the movie itself
+``thinning``          one count split into two independent ones
+``consistency``       where an estimate contradicts its measurement
 ``io``                files: TIFF, MRC, and our own ``.tcs.zarr``
 ``reconstruction``    decoders: Y → frames
 ``codecs``            rivals at real bytes: JPEG, frame binning
 ``denoise``           the denoised raw movie, a reference where no truth is known
 ``metrics``           PSNR and SSIM against a named reference
+``frc``               Fourier ring correlation, and the resolution it tells
 ``fourier``           power spectrum and d-spacing
+``bragg``             contrast of Bragg spots, reflection by reflection
 ``settings``          what to do, as one object that is saved with every result
+``training``          movies, masks and one loop that teach the learned decoders
+``decoding``          the blocks of a compressed movie, decoded in any order
 ``pipeline``          the stages as code: compress, reconstruct
 ``reference``         what scores are taken against: truth, raw or denoised frames
 ``comparison``        a movie against its reconstruction and its rivals
@@ -25,6 +32,7 @@ module                stage
 ``figures``           a comparison as one picture
 ``export``            a reconstruction as TIFF
 ``report``            a comparison as table, summary and picture
+``cli_train``         ``train``, fine-tuning included, on the command line
 ``cli``, ``display``  the same on the command line and in napari
 ====================  ==========================================================
 
@@ -55,8 +63,10 @@ _HOME = {
     "open_compressed": "io",
     "validate": "io",
     "Settings": "settings",
+    "Decoder": "decoding",
     "compress": "pipeline",
     "reconstruct": "pipeline",
+    "consistency_map": "pipeline",
     "compare": "comparison",
     "TcsdlError": "_validation",
 }

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from ._validation import Cancelled, InputError, check_compression_ratio
 from .movie import Movie
+from .reconstruction import RECONSTRUCTORS
 from .settings import Settings
 
 if TYPE_CHECKING:  # zarr takes a second to load; --help needs none of it
@@ -158,7 +159,15 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the masks.")]
 Tile = Annotated[
     int | None, typer.Option("--mask-tile", help="Side of the mask tile [px]; 0 = whole frame.")
 ]
-Decoder = Annotated[str | None, typer.Option(help="Decoder, for example gap_tv.")]
+DECODERS = "; ".join(f"{name}: {row.line}" for name, row in RECONSTRUCTORS.items())
+Decoder = Annotated[
+    str | None,
+    typer.Option(help=f"How frames are recovered, by default {Settings.decoder}. {DECODERS}."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="NAME.safetensors for a learned decoder, for example from train --finetune."),
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 DecodeTile = Annotated[
     int | None, typer.Option("--tile", help="Side of the tiles that are decoded at a time [px].")

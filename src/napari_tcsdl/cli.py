@@ -32,6 +32,7 @@ from ._cli_common import (
     Ratio,
     Seed,
     Tile,
+    Weights,
     frame_progress,
     frames_kept,
     human_bytes,
@@ -42,6 +43,7 @@ from ._cli_common import (
     why_no_window,
 )
 from ._validation import Cancelled, InputError, TcsdlError
+from .cli_train import train
 from .movie import Movie
 from .settings import Settings
 
@@ -107,6 +109,7 @@ def reconstruct(
     file: CompressedPath,
     out: Annotated[Path, typer.Option("--out", "-o", help="REC.tif, ImageJ float32")],
     decoder: Decoder = None,
+    weights: Weights = None,
     device: Device = None,
     tile: DecodeTile = None,
     skip_damaged: Annotated[
@@ -120,7 +123,9 @@ def reconstruct(
 
     compressed = open_compressed(file)
     stored = Settings.from_file(compressed.header.settings)
-    settings = settings_from(stored, decoder=decoder, device=device, decode_tile=tile)
+    settings = settings_from(
+        stored, decoder=decoder, weights=weights, device=device, decode_tile=tile
+    )
     with frame_progress("reconstruct", compressed.frames_valid) as progress:
         damaged = reconstruct_to_tiff(
             compressed,
@@ -149,6 +154,7 @@ def compare(
     seed: Seed = None,
     mask_tile: Tile = None,
     decoder: Decoder = None,
+    weights: Weights = None,
     device: Device = None,
     tile: DecodeTile = None,
     pixel_size: PixelSize = None,
@@ -171,6 +177,7 @@ def compare(
         seed=seed,
         mask_tile=mask_tile,
         decoder=decoder,
+        weights=weights,
         device=device,
         decode_tile=tile,
     )
@@ -224,6 +231,9 @@ def info(
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
+    # A decoder a line: they are there to be chosen from.
+    for name, line in facts.pop("decoders", {}).items():
+        facts[f"decoder {name}"] = line
     width = max(map(len, facts))
     for key, value in facts.items():
         typer.echo(f"{key:<{width}}  {'unknown' if value is None else value}")
@@ -262,6 +272,9 @@ def demo(
     settings = Settings(compression_ratio=DEMO_RATIO, reference="truth")
     truth = Movie(sample_truth(), name="noise-free simulation")
     run_comparison(open_movie(sample), truth, out or unused_folder(), settings, overwrite)
+
+
+app.command()(train)
 
 
 def _print_version(value: bool) -> None:

@@ -15,17 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import codecs, metrics
+from ._ahead import CodedBlock, WriteAhead
 from ._validation import check_compression_ratio
-from .encoder import Measurement
-from .io import CompressedWriter, open_compressed
+from .decoding import Decoder, ReconstructedBlock, check_decoder
+from .io import CompressedWriter
 from .masks import Masks
 from .movie import Movie
 from .pipeline import (
     MovieStatistics,
     Progress,
-    check_decoder,
-    decode_block,
-    encode_block,
+    level_of_movie,
     make_header,
     make_masks,
     measure_statistics,
@@ -85,7 +84,8 @@ class BlockResult:
     """One compared block.
 
     ``measurement`` is Ȳ (H, W) in detector units; ``codecs`` always holds raw, the decoder,
-    binning, jpeg_raw_over_B and jpeg_same_bytes in this order.
+    binning, jpeg_raw_over_B and jpeg_same_bytes in this order. ``uncertainty`` is the standard
+    deviation of the decoder's frames, (n, H, W) in detector units, or None.
     """
 
     index: int
@@ -94,6 +94,7 @@ class BlockResult:
     reference: NDArray[np.float32]
     codecs: tuple[CodecBlock, ...]
     scores: tuple[FrameScores, ...]
+    uncertainty: NDArray[np.float32] | None = None
 
     @property
     def n_frames(self) -> int:
@@ -103,17 +104,6 @@ class BlockResult:
     def frames(self, codec: str) -> NDArray[Any]:
         """Frames (n, H, W) of the codec named ``codec``."""
         return next(block.frames for block in self.codecs if block.codec == codec)
-
-
-@dataclass(frozen=True, eq=False)
-class CodedBlock:
-    """A block on its way to be scored: stored, decoded (n, H, W), and weighed on the disk."""
-
-    index: int
-    measurement: Measurement
-    masks: Masks
-    decoded: NDArray[np.float32]
-    real_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,31 +123,26 @@ class Comparison:
     def run(self, progress: Progress = no_progress) -> Iterator[BlockResult]:
         """Compress, reconstruct and score block by block."""
         movie, settings = self.movie, self.settings
-        ratio, n_frames = settings.compression_ratio, movie.shape[0]
         masks = make_masks(settings, movie.shape[1:])
         header = make_header(movie, settings, self.statistics)
-        count = -(-n_frames // ratio)
+        level = level_of_movie(movie, masks, progress)
         with CompressedWriter(self.path, masks, header, overwrite=self.overwrite) as writer:
-            # Masks and metadata are paid once a file: each frame carries an equal share.
-            once = open_compressed(writer.path).bytes_on_disk()["total"]
-            spent = 0
-            for index in range(count):
-                measurement, block_masks = encode_block(movie, index * ratio, masks)
-                written = writer.append(measurement, block_masks)
-                real_bytes = written + once * measurement.n_frames // n_frames
-                compressed = open_compressed(writer.path)
-                if index == count - 1:
-                    writer.close()
-                    compressed = open_compressed(self.path)
-                    real_bytes = compressed.bytes_on_disk()["total"] - spent
-                block_progress = part_of(progress, index, count)
-                decoded = decode_block(compressed, index, settings, part_of(block_progress, 0, 2))
-                scored = CodedBlock(index, measurement, block_masks, decoded.frames, real_bytes)
-                yield self._score(scored, part_of(block_progress, 1, 2))
-                spent += real_bytes
-                progress((index + 1) / count)
+            store = WriteAhead(movie, settings.compression_ratio, writer, masks)
+            decoder = Decoder(store.compressed, settings, level)
+            steps = 2 * store.count  # each block is decoded, then scored
+            for index in range(store.count):
+                decoder.extend(store.write_to(decoder.reach(index, store.count)))
+                group = decoder.group(index, store.count)
+                start, scoring = 2 * group.start, group.start + len(group) + index
+                share = part_of(progress, range(start, start + len(group)), steps)
+                decoded = decoder.block(index, share)
+                share = part_of(progress, range(scoring, scoring + 1), steps)
+                yield self._score(store.take(index), decoded, share)
+                progress((scoring + 1) / steps)
 
-    def _score(self, coded: CodedBlock, progress: Progress) -> BlockResult:
+    def _score(
+        self, coded: CodedBlock, decoded: ReconstructedBlock, progress: Progress
+    ) -> BlockResult:
         first, n = coded.measurement.first_frame, coded.measurement.n_frames
         raw = self.movie.read(first, first + n)
         reference = self.reference.frames(raw, first, progress)
@@ -167,7 +152,7 @@ class Comparison:
             CodecBlock(
                 decoder,
                 f"coded measurement, decoder {decoder}",
-                coded.decoded,
+                decoded.frames,
                 codecs.shares(coded.real_bytes, n),
             ),
             *self._rivals(raw, coded.real_bytes),
@@ -183,6 +168,7 @@ class Comparison:
                 for block in blocks
                 for row in _score_frames(block, reference, first, self.reference.data_range)
             ),
+            uncertainty=decoded.uncertainty,
         )
 
     def _rivals(self, raw: NDArray[Any], real_bytes: int) -> Iterator[CodecBlock]:

@@ -12,6 +12,7 @@ import numpy as np
 from . import __version__
 from .io import is_compressed, open_compressed, open_movie
 from .movie import Movie
+from .reconstruction import RECONSTRUCTORS
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def describe(path: Path) -> dict[str, Any]:
         "settings": header.settings,
         "bytes": real,
         "storage_ratio": compressed.frames_valid * frame_bytes / real["total"],
+        "decoders": {name: row.line for name, row in RECONSTRUCTORS.items()},
     }
 
 

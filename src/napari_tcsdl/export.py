@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._validation import CorruptFileError, InputError, OutputError
+from .decoding import Decoder
 from .describe import software_versions, write_text
 from .io import CompressedMovie, save_tiff
-from .pipeline import Progress, check_decoder, decode_block, no_progress, part_of
+from .pipeline import Progress, no_progress, part_of
 from .settings import Settings
 
 
@@ -56,10 +57,10 @@ def reconstruct_to_tiff(
     CorruptFileError
         If a measurement is damaged and ``skip_damaged`` is False.
     InputError
-        If no frame of the file was ever acknowledged, or the decoder is unknown.
+        If no frame of the file was ever acknowledged, or the decoder is unknown or unsuited.
     """
     sidecar = path.with_name(path.name + ".json")
-    check_decoder(settings)
+    decoder = Decoder(compressed, settings)
     _check_tiff_outputs(path, sidecar, overwrite)
     if compressed.frames_valid == 0:
         raise InputError(
@@ -70,7 +71,7 @@ def reconstruct_to_tiff(
     damaged: list[str] = []
     save_tiff(
         path,
-        _frames(compressed, settings, damaged if skip_damaged else None, progress),
+        _frames(compressed, decoder, damaged if skip_damaged else None, progress),
         shape=(compressed.frames_valid, *compressed.frame_shape),
         pixel_size=header.pixel_size,
         frame_time=header.frame_time,
@@ -101,19 +102,20 @@ def _check_tiff_outputs(path: Path, sidecar: Path, overwrite: bool) -> None:
 
 def _frames(
     compressed: CompressedMovie,
-    settings: Settings,
+    decoder: Decoder,
     damaged: list[str] | None,
     progress: Progress,
 ) -> Iterator[NDArray[np.float32]]:
     """Decode block by block; a list ``damaged`` takes the sentences of what cannot be read."""
     count, ratio = compressed.n_measurements, compressed.compression_ratio
     for index in range(count):
+        group = decoder.group(index)
         try:
-            yield decode_block(compressed, index, settings, part_of(progress, index, count)).frames
+            yield decoder.block(index, part_of(progress, group, count)).frames
         except CorruptFileError as error:
             if damaged is None:
                 raise
             damaged.append(str(error))
             n_frames = min(ratio, compressed.frames_valid - index * ratio)
             yield np.full((n_frames, *compressed.frame_shape), np.nan, np.float32)
-        progress((index + 1) / count)
+        progress(group.stop / count)

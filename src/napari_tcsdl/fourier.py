@@ -1,4 +1,4 @@
-"""Power spectra of frames with calibrated axes, and d-spacings."""
+"""Windowed frames, power spectra with calibrated axes, and d-spacings."""
 
 from __future__ import annotations
 
@@ -37,6 +37,38 @@ def power_spectrum(
     ------
     InputError
         For anything but (H, W) of finite pixels, and a pixel size ≤ 0.
+    """
+    spacing = pixel_spacing(pixel_size)
+    amplitude = fft.fftshift(fft.fft2(apodise(image)))
+    power = amplitude.real**2 + amplitude.imag**2
+    height, width = image.shape
+    return power, (
+        fft.fftshift(fft.fftfreq(height, spacing)),
+        fft.fftshift(fft.fftfreq(width, spacing)),
+    )
+
+
+def apodise(image: NDArray[Any]) -> NDArray[np.float32]:
+    """Take the mean off a frame and fade it out towards its edges with a Hann window.
+
+    Without it the jump from one edge of the frame to the opposite one makes a bright cross in
+    the Fourier transform, and truth and estimate would agree on it.
+
+    Parameters
+    ----------
+    image
+        (H, W), any size.
+
+    Returns
+    -------
+    NDArray
+        (H, W), scaled by 1 / √Σ window², so that the mean of the squared Fourier transform is the
+        windowed variance.
+
+    Raises
+    ------
+    InputError
+        For anything but (H, W) of finite pixels.
 
     References
     ----------
@@ -48,11 +80,6 @@ def power_spectrum(
             f"got an image of shape {image.shape}, expected one frame (H, W); take the spectrum "
             "frame by frame"
         )
-    if pixel_size is not None and not (math.isfinite(pixel_size) and pixel_size > 0):
-        raise InputError(
-            f"got pixel size {pixel_size} Å/px, expected a finite number > 0; give None where it "
-            "is unknown"
-        )
     pixels = image.astype(np.float32)
     if not np.isfinite(pixels).all():
         raise InputError(
@@ -62,14 +89,27 @@ def power_spectrum(
     height, width = image.shape
     window = _hann(height)[:, np.newaxis] * _hann(width)
     # The mean under the window, not the plain one: it leaves nothing at zero frequency.
-    pixels = (pixels - np.average(pixels, weights=window)).astype(np.float32) * window
-    amplitude = fft.fftshift(fft.fft2(pixels))
-    power = (amplitude.real**2 + amplitude.imag**2) / np.float32((window**2).sum())
-    spacing = 1.0 if pixel_size is None else pixel_size
-    return power, (
-        fft.fftshift(fft.fftfreq(height, spacing)),
-        fft.fftshift(fft.fftfreq(width, spacing)),
-    )
+    pixels = (pixels - np.average(pixels, weights=window)).astype(np.float32)
+    apodised: NDArray[np.float32] = pixels * (window / np.sqrt((window**2).sum()))
+    return apodised
+
+
+def pixel_spacing(pixel_size: float | None) -> float:
+    """Return the sampling distance [Å], or 1 px where the pixel size is unknown.
+
+    Raises
+    ------
+    InputError
+        If ``pixel_size`` is not a finite number > 0.
+    """
+    if pixel_size is None:
+        return 1.0
+    if not (math.isfinite(pixel_size) and pixel_size > 0):
+        raise InputError(
+            f"got pixel size {pixel_size} Å/px, expected a finite number > 0; give None where it "
+            "is unknown"
+        )
+    return pixel_size
 
 
 def d_spacing(frequency: float | NDArray[Any]) -> float | NDArray[np.float64]:

@@ -65,6 +65,11 @@ class Masks:
     tile: tuple[int, int]
     packed: NDArray[np.uint8] = field(repr=False)
 
+    @property
+    def openness(self) -> float:
+        """Expected share of the frames in which a pixel is exposed."""
+        return 0.5 if self.exposures is None else self.exposures / self.compression_ratio
+
     @classmethod
     def create(
         cls,

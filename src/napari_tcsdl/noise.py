@@ -15,6 +15,8 @@ _BINS = 24
 _MIN_BIN = 200  # values that a bin needs for a usable variance
 _CLIP = 3.5  # standard deviations beyond which a difference counts as motion
 _BIN_TOLERANCE = 0.25  # relative distance from the line beyond which a bin counts little
+_COUNTING_TOLERANCE = 0.25  # of var = mean: motion and coincidence loss blur the estimate
+_FEW_COUNTS = 10.0
 _CLIPPED_VARIANCE = 0.9939  # of a unit normal cut at ± 3.5
 
 
@@ -50,6 +52,22 @@ class NoiseModel:
         """
         variance = self.gain * x + self.offset_variance
         return variance.clip(0) if hasattr(variance, "clip") else max(variance, 0.0)
+
+    @property
+    def counting(self) -> bool:
+        """Whether these are counted electrons (Poisson): variance and mean agree, slope is 1.
+
+        Mean and variance of a movie in grey levels may agree by accident, so its slope must be 1,
+        too; below ten counts, where few movies span values enough to show one, it need not.
+        """
+        level = 1.0 if self.mean is None else self.mean
+        agree = level > 0 and abs(self.variance(level) / level - 1) <= _COUNTING_TOLERANCE
+        return agree and (abs(self.gain - 1) <= _COUNTING_TOLERANCE or 0 < level < _FEW_COUNTS)
+
+    def thinned(self, fraction: float) -> NoiseModel:
+        """Noise of ``fraction`` of the signal, as :func:`napari_tcsdl.thinning.thin` keeps it."""
+        mean = None if self.mean is None else fraction * self.mean
+        return NoiseModel(self.gain, fraction * self.offset_variance, mean)
 
     def to_json(self) -> dict[str, float | None]:
         """As plain numbers."""

@@ -7,7 +7,7 @@ however long the movie is. ``progress`` is called with a fraction 0 … 1 and ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._validation import InputError, check_compression_ratio
+from .decoding import Decoder, ReconstructedBlock
+from .decoding import Progress as Progress  # whoever calls the pipeline needs it
 from .encoder import Encoder, Measurement, measurement_dtype
 from .io import CompressedMovie, CompressedWriter, Header, open_compressed
+from .level import Level, level_of, sampled_measurements, typical_level
 from .masks import Masks
 from .movie import Movie
 from .noise import NoiseModel, estimate_noise
 from .settings import Settings
-
-Progress = Callable[[float], None]
 
 FRAMES_PER_READ = 8
 """Frames read at a time while encoding: one group of the encoder's mask bytes."""
@@ -147,75 +148,114 @@ def compress(
     return open_compressed(path)
 
 
-# --- reconstruct ------------------------------------------------------------------------------
+def level_of_movie(movie: Movie, masks: Masks, progress: Progress = no_progress) -> Level | None:
+    """Level that :func:`~napari_tcsdl.decoding.level_of_file` will find once it is compressed.
 
-
-@dataclass(frozen=True, eq=False)
-class ReconstructedBlock:
-    """Frames (n, H, W), float32, in detector units; ``frames[0]`` is ``first_frame``."""
-
-    first_frame: int
-    frames: NDArray[np.float32]
-
-
-def check_decoder(settings: Settings) -> None:
-    """Refuse an unknown decoder or an absent device before any work is done.
-
-    Raises
-    ------
-    InputError
-        If there is no such decoder.
-    DeviceError
-        If there is no such device.
+    Blocks with frames that cannot be encoded are passed over: they are complained of when their
+    turn comes.
     """
-    # Imported here: compress, info and validate never need torch, which takes seconds to load.
-    from ._device import choose_device
-    from .reconstruction import RECONSTRUCTORS
+    ratio = masks.compression_ratio
+    levels = []
+    for index in sampled_measurements(movie.shape[0], ratio):
+        progress(0.0)
+        try:
+            levels.append(level_of(*encode_block(movie, index * ratio, masks)))
+        except InputError:
+            continue
+    return typical_level(levels)
 
-    choose_device(settings.device)
-    if settings.decoder not in RECONSTRUCTORS:
-        raise InputError(
-            f"got decoder {settings.decoder!r}, expected one of {', '.join(RECONSTRUCTORS)}; "
-            "choose one of these"
-        )
+
+# --- reconstruct ------------------------------------------------------------------------------
 
 
 def decode_block(
     compressed: CompressedMovie, index: int, settings: Settings, progress: Progress = no_progress
 ) -> ReconstructedBlock:
-    """Decode measurement ``index`` with the decoder, device and tile of ``settings``."""
-    from ._device import choose_device
-    from .reconstruction import RECONSTRUCTORS, BlockContext, reconstruct_tiled
+    """Decode measurement ``index`` with the decoder, device and tile of ``settings``.
 
-    check_decoder(settings)
-    header = compressed.header
-    measurement = compressed.measurement(index)
-    frames = reconstruct_tiled(
-        RECONSTRUCTORS[settings.decoder](),
-        measurement.values,
-        compressed.masks_of(index),
-        measurement.n_frames,
-        BlockContext(
-            value_range=header.value_range,
-            noise=NoiseModel.from_json(header.noise) if header.noise else None,
-        ),
-        device=choose_device(settings.device).device,
-        tile=settings.decode_tile,
-        progress=progress,
-    )
-    return ReconstructedBlock(measurement.first_frame, frames)
+    For several blocks of one movie take one :class:`~napari_tcsdl.decoding.Decoder`, or
+    :func:`reconstruct`: a decoder with temporal context then decodes each group only once.
+
+    Raises
+    ------
+    InputError, CorruptFileError, DeviceError
+        As :class:`~napari_tcsdl.decoding.Decoder` and its ``block``.
+    """
+    return Decoder(compressed, settings).block(index, progress)
 
 
 def reconstruct(
     compressed: CompressedMovie, settings: Settings, *, progress: Progress = no_progress
 ) -> Iterator[ReconstructedBlock]:
-    """Yield the reconstruction of each measurement in turn."""
-    count = compressed.n_measurements
+    """Yield the reconstruction of each measurement in turn.
+
+    Raises
+    ------
+    InputError, CorruptFileError, DeviceError
+        At once, if ``settings`` cannot decode these masks here; later, for a damaged measurement.
+    """
+    return _blocks(Decoder(compressed, settings), compressed.n_measurements, progress)
+
+
+def _blocks(decoder: Decoder, count: int, progress: Progress) -> Iterator[ReconstructedBlock]:
     for index in range(count):
-        yield decode_block(compressed, index, settings, part_of(progress, index, count))
-        progress((index + 1) / count)
+        group = decoder.group(index)
+        yield decoder.block(index, part_of(progress, group, count))
+        progress(group.stop / count)
 
 
-def part_of(progress: Progress, index: int, count: int) -> Progress:
-    """Map the progress of part ``index`` of ``count`` to the progress of the whole."""
-    return lambda fraction: progress((index + fraction) / count)
+def part_of(progress: Progress, part: range, count: int) -> Progress:
+    """Map the progress of steps ``part`` of ``count`` to the progress of the whole."""
+    return lambda fraction: progress((part.start + fraction * len(part)) / count)
+
+
+def consistency_map(
+    compressed: CompressedMovie, index: int, frames: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Where ``frames`` contradict measurement ``index``, (H, W) in standard deviations.
+
+    See :func:`napari_tcsdl.consistency.consistency`; rows are taken some at a time, so that large
+    frames fit in memory.
+
+    Parameters
+    ----------
+    compressed
+        The movie.
+    index
+        Measurement, 0 … n − 1.
+    frames
+        (n, H, W), all frames of that block [detector units].
+
+    Raises
+    ------
+    InputError
+        If ``frames`` are not those of the block, or the file does not know the movie's noise.
+    CorruptFileError
+        If the measurement is damaged.
+    """
+    import torch
+
+    from .consistency import consistency
+    from .measurement import Phi
+
+    measurement, masks = compressed.measurement(index), compressed.masks_of(index)
+    noise = compressed.header.noise
+    expected = (measurement.n_frames, *measurement.values.shape)
+    if noise is None or frames.shape != expected:
+        raise InputError(
+            f"got frames {frames.shape} and noise {noise}, expected {expected} and a noise model "
+            "in the file; give the frames of this block, of a movie whose noise was measured"
+        )
+    height, width = measurement.values.shape
+    found = np.empty((height, width), np.float32)
+    step = max(1, 2**22 // (measurement.n_frames * width))
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        opened = masks.unpack((rows.stop - top, width), (top, 0))[: measurement.n_frames]
+        found[rows] = consistency(
+            torch.from_numpy(measurement.values[rows].astype(np.float32)),
+            Phi(torch.from_numpy(opened.astype(np.float32))),
+            torch.from_numpy(frames[:, rows].astype(np.float32)),
+            NoiseModel.from_json(noise),
+        ).numpy()
+    return found

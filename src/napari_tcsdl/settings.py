@@ -34,6 +34,9 @@ class Settings:
         Side of the periodic mask tile [px]; 0 for masks as large as the frame.
     decoder
         A key of :data:`napari_tcsdl.reconstruction.RECONSTRUCTORS`.
+    weights
+        Path of weights (NAME.safetensors) for a learned decoder, such as fine-tuned ones; None
+        for those that come with the package.
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     decode_tile
@@ -47,7 +50,8 @@ class Settings:
     exposures: int | None = None
     seed: int = 0
     mask_tile: int = 256
-    decoder: str = "gap_tv"
+    decoder: str = "unfolding"
+    weights: str | None = None
     device: str = "auto"
     decode_tile: int = 512
     reference: str = "denoised"

@@ -16,7 +16,7 @@ from napari_tcsdl.display.job import BlockReady, Finished, Prepared
 from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
 from napari_tcsdl.settings import Settings
 
-CODECS = ("raw", "gap_tv", "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
+CODECS = ("raw", "unfolding", "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
 REAL_BYTES = {"measurements": 700, "masks": 200, "metadata": 100, "total": 1000}
 
 

@@ -66,10 +66,10 @@ def test_scores_follow_the_slider(controller, viewer, layer, settings, tell):
     for frame in (0, 3, 8):
         viewer.dims.set_point(0, frame * 0.25)
         assert told[-1] == frame
-        assert controller.current_scores()["gap_tv"].psnr == 21.0 + frame
+        assert controller.current_scores()["unfolding"].psnr == 21.0 + frame
         text = labels(controller)
         assert text["raw"] == ["raw", f"{20 + frame:.2f} dB   SSIM 0.000"]
-        assert text["reconstruction"][0] == "reconstruction (GAP-TV)"
+        assert text["reconstruction"][0] == "reconstruction (unfolding network)"
         assert text["JPEG"] == ["JPEG, same bytes, q 42", f"{24 + frame:.2f} dB   SSIM 0.400"]
     assert text["measurement"] == ["measurement 3 of 3", "frame 8"]
     viewer.dims.set_point(0, 1.0)
@@ -90,7 +90,7 @@ def test_boxes_say_what_is_not_computed_yet(controller, viewer, layer, settings,
 def test_means_and_real_bytes(controller, layer, settings, tell):
     tell.everything(controller.start(layer, settings), controller.apply)
     means = controller.mean_scores()
-    assert list(means) == ["raw", "gap_tv", "binning", "jpeg_raw_over_B", "jpeg_same_bytes"]
+    assert list(means) == ["raw", "unfolding", "binning", "jpeg_raw_over_B", "jpeg_same_bytes"]
     psnr, ssim, size = means["binning"]
     assert (psnr, ssim, size) == (pytest.approx(26.0), pytest.approx(0.2), 900)
     assert controller.run.finished.real_bytes["total"] == 1000

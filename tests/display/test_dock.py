@@ -145,7 +145,7 @@ def test_run_shows_layers_scores_and_real_bytes(dock, viewer, qtbot, made_up):
     table = dock.results.table
     viewer.dims.set_point(0, 1.5)
     assert dock.form.layer.count() == 1, "results are not offered as input"
-    assert table.item(1, 0).text() == "GAP-TV"
+    assert table.item(1, 0).text() == "unfolding network"
     assert table.item(1, 1).text() == "27.00"
     assert table.item(1, 3).text() == "25.00"
     assert dock.results.caption.text() == "frame 6, against raw frames  (B = 4)"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from napari.layers import Image
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QSpinBox
 
 from napari_tcsdl.display._qt.form import SettingsForm, duration
@@ -9,6 +10,7 @@ from napari_tcsdl.display._qt.panel import progress_text
 from napari_tcsdl.display._qt.results import ResultsPanel, ScoreTable, decibel, readable_bytes
 from napari_tcsdl.display.job import Choices
 from napari_tcsdl.display.layers import Calibration
+from napari_tcsdl.settings import Settings
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_settings_are_what_is_shown(form):
     assert settings.seed == 7
     assert settings.masks == "bernoulli"
     assert settings.reference == "raw"
-    assert (settings.decoder, settings.device) == ("gap_tv", "auto")
+    assert (settings.decoder, settings.device) == ("unfolding", "auto")
 
 
 def test_every_change_is_told(form, qtbot):
@@ -72,11 +74,25 @@ def test_the_truth_is_asked_for_only_where_it_is_used(form):
 
 
 def test_devices_keep_the_choice(form):
-    decoders = {"gap_tv": "GAP-TV"}
+    decoders = {"unfolding": "unfolding network", "gap_tv": "GAP-TV"}
     form.show_choices(Choices({"auto": "auto (cpu: 2 threads)", "cpu": "cpu"}, decoders))
     form.device.setCurrentIndex(1)
     form.show_choices(Choices({"auto": "auto", "cuda:0": "H100", "cpu": "cpu"}, decoders))
     assert form.settings().device == "cpu"
+
+
+def test_each_decoder_says_what_it_is(form):
+    assert form.settings().decoder == Settings.decoder
+    decoders = {Settings.decoder: "usual", "other": "Other"}
+    lines = {Settings.decoder: "needs no weights", "other": "fast, needs weights"}
+    form.show_choices(Choices({"auto": "auto"}, decoders, decoder_lines=lines))
+    tips = [form.decoder.itemData(k, Qt.ItemDataRole.ToolTipRole) for k in range(2)]
+    assert tips == ["usual: needs no weights", "Other: fast, needs weights"]
+    assert form.settings().decoder == Settings.decoder, "the choice is kept"
+    assert "needs no weights" in form.decoder.toolTip()
+    form.decoder.setCurrentIndex(1)
+    assert form.decoder.toolTip().endswith("Other: fast, needs weights")
+    assert form.settings().decoder == "other"
 
 
 def test_while_a_run_goes_on_nothing_can_be_changed(form):
@@ -123,9 +139,11 @@ def test_the_table_shows_frame_mean_and_size(qtbot):
     class Score:
         psnr, ssim = 24.5, 0.7123
 
-    table.show_scores({"gap_tv": Score}, {"gap_tv": (23.25, 0.65, 1000), "raw": (20.0, 0.2, 8000)})
+    table.show_scores(
+        {"unfolding": Score}, {"unfolding": (23.25, 0.65, 1000), "raw": (20.0, 0.2, 8000)}
+    )
     row = [table.item(1, column).text() for column in range(6)]
-    assert row == ["GAP-TV", "24.50", "0.712", "23.25", "0.650", "1 kB"]
+    assert row == ["unfolding network", "24.50", "0.712", "23.25", "0.650", "1 kB"]
     assert [table.item(0, column).text() for column in range(6)] == [
         "raw", "–", "–", "20.00", "0.200", "8 kB",
     ]  # fmt: skip

@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 
 from napari_tcsdl._validation import Cancelled, DeviceError, InputError, OutputError, TcsdlError
-from napari_tcsdl.display.job import BlockReady, ComparisonJob, Finished, Prepared, find_choices
+from napari_tcsdl.display.job import (
+    BlockReady,
+    ComparisonJob,
+    Finished,
+    Prepared,
+    ReconstructionJob,
+    find_choices,
+)
 from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION
+from napari_tcsdl.pipeline import compress
+from napari_tcsdl.reconstruction import RECONSTRUCTORS
 from napari_tcsdl.settings import Settings
 
 
@@ -37,7 +46,7 @@ def test_a_comparison_reports_each_block_and_real_bytes(movie):
     assert [(b.first_frame, b.n_frames) for b in blocks] == [(0, 4), (4, 4), (8, 1)]
     assert {score.codec for score in blocks[0].scores} == {
         "raw",
-        "gap_tv",
+        "unfolding",
         "binning",
         "jpeg_raw_over_B",
         "jpeg_same_bytes",
@@ -128,8 +137,26 @@ def test_jobs_run_in_any_thread(movie):
     assert isinstance(reports[-1], Finished)
 
 
+def test_a_file_is_decoded_with_context_block_by_block(movie, learned, tmp_path):
+    settings = Settings(compression_ratio=4, mask_tile=16, device="cpu", decoder="learned")
+    path = compress(movie, tmp_path / "m.tcs.zarr", settings).path
+    prepared, *blocks, _ = run(ReconstructionJob(0, path, 9, settings))
+    assert [(b.first_frame, b.n_frames) for b in blocks] == [(0, 4), (4, 4), (8, 1)]
+    assert all(prepared.store.stacks[RECONSTRUCTION].reshape(9, -1).any(axis=1))
+    assert len(learned[0].groups) == 2
+
+
+def test_an_unknown_decoder_is_told_before_anything_is_shown(movie, tmp_path):
+    path = compress(movie, tmp_path / "m.tcs.zarr", Settings(compression_ratio=4)).path
+    reports = Reports()
+    with pytest.raises(InputError, match="got decoder 'magic', expected one of unfolding, gap_tv"):
+        ReconstructionJob(0, path, 9, Settings(decoder="magic")).run(reports, lambda _: None)
+    assert reports == []
+
+
 def test_choices_are_what_this_machine_can_run():
     choices = find_choices()
     assert choices.decoders["gap_tv"] == "GAP-TV"
+    assert choices.decoder_lines == {name: row.line for name, row in RECONSTRUCTORS.items()}
     assert next(iter(choices.devices)) == "auto"
     assert choices.devices["cpu"].startswith("cpu: ")

@@ -7,12 +7,20 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import torch
+from learned_decoder import LearnedDecoder
 
 from napari_tcsdl._validation import Cancelled, DeviceError
 from napari_tcsdl.encoder import encode
 from napari_tcsdl.masks import Masks
 from napari_tcsdl.noise import NoiseModel
-from napari_tcsdl.reconstruction import RECONSTRUCTORS, BlockContext, GapTV, reconstruct_tiled
+from napari_tcsdl.reconstruction import (
+    RECONSTRUCTORS,
+    BlockByBlock,
+    BlockContext,
+    GapTV,
+    GroupBlock,
+    reconstruct_tiled,
+)
 from napari_tcsdl.reconstruction.tiling import MIN_TILE
 
 MASKS = Masks.create(4, tile=(32, 32))
@@ -24,7 +32,7 @@ def silent(fraction):
 
 
 @dataclass
-class PseudoInverse:
+class PseudoInverse(BlockByBlock):
     """Fake decoder without spatial reach, whose memory ends at ``limit`` pixels a side."""
 
     limit: int = 10**6
@@ -51,9 +59,10 @@ def random_frames(n=4, height=150, width=200):
 
 
 def decode(decoder, y, masks=MASKS, n=4, context=CONTEXT, tile=64, progress=silent):
+    group = [GroupBlock(y, masks, n)]
     return reconstruct_tiled(
-        decoder, y, masks, n, context, device="cpu", tile=tile, progress=progress
-    )
+        decoder, group, context, device="cpu", tile=tile, progress=progress
+    ).frames
 
 
 def test_masks_keep_their_phase_in_every_tile():
@@ -164,7 +173,7 @@ def test_progress_covers_the_frame():
 
 
 def test_reconstructors_is_a_plain_dict():
-    assert {name: make().name for name, make in RECONSTRUCTORS.items()} == {"gap_tv": "gap_tv"}
+    assert isinstance(RECONSTRUCTORS["gap_tv"].make(), GapTV)
 
 
 def test_threads_stop_when_cancelled_and_are_given_back():
@@ -200,3 +209,71 @@ def test_progress_is_called_by_the_thread_that_asked():
         progress=lambda fraction: threads.add(threading.get_ident()),
     )
     assert threads == {threading.get_ident()}
+
+
+# --- groups -----------------------------------------------------------------------------------
+
+
+def group_of(height=150, width=206):
+    """Frames 1 … 3 of a block, two whole blocks, and frame 0 of another."""
+    frames = random_frames(16, height, width)
+    values = [measure(frames[k : k + 4]) for k in range(0, 16, 4)]
+    return [
+        GroupBlock(values[0], MASKS, 4, range(1, 4), wanted=False),
+        GroupBlock(values[1], MASKS, 4),
+        GroupBlock(values[2], MASKS, 4),
+        GroupBlock(values[3], MASKS, 4, range(1), wanted=False),
+    ]
+
+
+def decode_group(decoder, group, tile, progress=silent):
+    return reconstruct_tiled(decoder, group, CONTEXT, device="cpu", tile=tile, progress=progress)
+
+
+def test_a_group_in_tiles_equals_untiled():
+    """The decoder works on a grid of 4 px and reaches 7 px: tiles must keep to both."""
+    tiled = decode_group(LearnedDecoder(), group_of(), tile=64)
+    whole = decode_group(LearnedDecoder(), group_of(), tile=512)
+    assert tiled.frames.shape == (8, 150, 206)
+    np.testing.assert_allclose(tiled.frames, whole.frames, rtol=1e-5)
+    np.testing.assert_allclose(tiled.uncertainty, whole.uncertainty, rtol=1e-5)
+    np.testing.assert_allclose(whole.uncertainty, 0.5 * np.abs(whole.frames) + 1, rtol=1e-5)
+
+
+def test_a_window_that_is_out_of_step_with_the_grid_would_show():
+    class OutOfStep(LearnedDecoder):
+        align = 1
+
+    tiled = decode_group(OutOfStep(), group_of(), tile=64)
+    whole = decode_group(OutOfStep(), group_of(), tile=512)
+    assert np.abs(tiled.frames - whole.frames).max() > 0.1
+
+
+def test_neighbours_are_decoded_along_and_cut_off():
+    decoder = LearnedDecoder()
+    whole = decode_group(decoder, group_of(), tile=512).frames
+    assert [segment.n_frames for segment in decoder.groups[0]] == [3, 4, 4, 1]
+    alone = decode_group(LearnedDecoder(), group_of()[1:3], tile=512).frames
+    changed = np.abs(whole - alone).max(axis=(1, 2)) > 0
+    assert changed.tolist() == [True] * 3 + [False] * 2 + [True] * 3
+
+
+def test_full_memory_halves_the_tile_of_a_group_too():
+    seen = []
+    small = decode_group(LearnedDecoder(limit=90), group_of(), tile=512, progress=seen.append)
+    whole = decode_group(LearnedDecoder(), group_of(), tile=512)
+    np.testing.assert_allclose(small.frames, whole.frames, rtol=1e-5)
+    assert np.isfinite(small.uncertainty).all()
+    assert seen == sorted(seen)
+
+
+def test_without_uncertainty_there_is_none():
+    assert decode_group(PseudoInverse(), group_of()[1:2], tile=64).uncertainty is None
+
+
+def test_a_pixel_that_the_used_frames_did_not_see_counts_nothing():
+    decoder = LearnedDecoder()
+    decode_group(decoder, group_of(), tile=512)
+    last = decoder.groups[0][-1]
+    assert (last.y[last.phi.mask_sum == 0] == 0).all()
+    assert (last.y[last.phi.mask_sum == 1] > 0).any()

@@ -196,6 +196,7 @@ class ReconstructionJob:
 
             step = _stoppable(self.stop, progress)
             compressed = open_compressed(self.path)
+            blocks = reconstruct(compressed, self.settings, progress=step)
             height, width = compressed.measurement(0).values.shape
             store = ResultStore(
                 (self.n_frames, height, width),
@@ -204,7 +205,7 @@ class ReconstructionJob:
             )
             _announce(Prepared(self.generation, store), report, self.stop)
             step(0.0)
-            for index, block in enumerate(reconstruct(compressed, self.settings, progress=step)):
+            for index, block in enumerate(blocks):
                 store.write(RECONSTRUCTION, block.first_frame, block.frames)
                 report(
                     BlockReady(
@@ -228,6 +229,8 @@ class Choices:
     decoders: dict[str, str]
     formats: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Suffixes of the files of each format of movies."""
+    decoder_lines: dict[str, str] = field(default_factory=dict)
+    """What each decoder is, in one line."""
 
 
 def find_choices() -> Choices:
@@ -240,7 +243,8 @@ def find_choices() -> Choices:
     devices |= {str(choice.device): choice.label for choice in available_devices()}
     decoders = {name: title_of(name) for name in RECONSTRUCTORS}
     formats = {row.name: row.suffixes for row in FORMATS if FOLDER not in row.suffixes}
-    return Choices(devices, decoders, formats)
+    lines = {name: row.line for name, row in RECONSTRUCTORS.items()}
+    return Choices(devices, decoders, formats, lines)
 
 
 def _announce(prepared: Prepared, report: Reporter, stop: threading.Event) -> None:

@@ -29,7 +29,9 @@ AXES = ("t", "y", "x")
 
 TITLES = {
     "raw": "raw",
+    "unfolding": "unfolding network",
     "gap_tv": "GAP-TV",
+    "bidirectional": "paper's network",
     "binning": "binning",
     "jpeg_raw_over_B": "JPEG, raw/B",
     "jpeg_same_bytes": "JPEG, same bytes",

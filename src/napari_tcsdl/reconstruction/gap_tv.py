@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ..measurement import Phi
-from .base import BlockContext, Progress
+from .base import BlockByBlock, BlockContext, Progress
 
 _CHAMBOLLE_STEP = 0.125  # Chambolle 2004, Theorem 3.1: converges up to 1/8
 _NEIGHBOURHOOD = 9  # [px] over which the expected value of a pixel is averaged
@@ -34,7 +34,7 @@ _WEIGHT_RANGE = (0.5, 1.5)  # of a pixel's weight; the step size falls with the 
 
 
 @dataclass(frozen=True)
-class GapTV:
+class GapTV(BlockByBlock):
     """Total-variation decoder for any masks, B, frame size and device; needs no training.
 
     Clean data: Yuan's accelerated GAP with TV within each frame; the result fits the measurement

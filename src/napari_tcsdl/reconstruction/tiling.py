@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from itertools import pairwise
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from .._validation import Cancelled, DeviceError
-from ..masks import Masks
-from ..measurement import Phi
 from .base import BlockContext, Progress, Reconstructor
+from .group import Area, DecodedGroup, GroupBlock
 
 MIN_TILE = 64
 """Side [px], without halo, of the smallest tile that is tried when memory is short."""
@@ -23,60 +20,30 @@ MIN_TILE = 64
 _TELL_EVERY = 0.1  # [s] between calls of the progress callback while threads work
 
 
-class _Area(NamedTuple):
-    """A rectangle of the frame [px]."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    @property
-    def side(self) -> int:
-        return max(self.height, self.width)
-
-    def split(self, side: int) -> Iterator[_Area]:
-        """Cut into tiles of about equal size, none longer than ``side``."""
-        for y0, y1 in _cuts(self.height, side):
-            for x0, x1 in _cuts(self.width, side):
-                yield _Area(self.top + y0, self.left + x0, y1 - y0, x1 - x0)
-
-
-def _cuts(length: int, side: int) -> list[tuple[int, int]]:
-    """Cut 0 … length into the fewest parts of about equal length ≤ side."""
-    edges = np.linspace(0, length, -(-length // side) + 1).round().astype(int).tolist()
-    return list(pairwise(edges))
-
-
 def reconstruct_tiled(
     reconstructor: Reconstructor,
-    values: NDArray[Any],
-    masks: Masks,
-    n_frames: int,
+    group: Sequence[GroupBlock],
     context: BlockContext,
     *,
     device: torch.device | str,
     tile: int,
     progress: Progress,
-) -> NDArray[np.float32]:
-    """Reconstruct one measurement tile by tile.
+) -> DecodedGroup:
+    """Reconstruct consecutive measurements together, tile by tile.
 
-    Each tile is decoded with ``reconstructor.halo`` more pixels on every side, which are cut off
-    afterwards; a frame no larger than a tile is decoded whole. When the device runs out of memory
-    the tile is halved and the work goes on, and tiles that are done are kept.
+    Each tile is decoded with at least ``reconstructor.halo`` more pixels on every side, which are
+    cut off afterwards; a frame no larger than a tile is decoded whole. When the device runs out
+    of memory the tile is halved and the work goes on, and tiles that are done are kept.
 
     Parameters
     ----------
     reconstructor
         The decoder.
-    values
-        Y (H, W), detector units.
-    masks
-        Masks of the block; the first ``n_frames`` of them were used.
-    n_frames
-        Frames in the block, ≤ B.
+    group
+        Consecutive measurements, at least one of them wanted; of neighbours that are used in
+        part, the frames next to the others.
     context
-        Value range and noise of the movie.
+        What is known of the movie.
     device
         Where to decode.
     tile
@@ -86,26 +53,26 @@ def reconstruct_tiled(
 
     Returns
     -------
-    NDArray
-        (n_frames, H, W) float32, detector units. ``GapTV`` differs from an untiled result by less
-        than 1 % of the value range at every pixel (0.1 % rms).
+    DecodedGroup
+        Frames of the wanted blocks only. ``GapTV`` differs from an untiled result by less than
+        1 % of the value range at every pixel (0.1 % rms).
 
     Raises
     ------
     DeviceError
         If not even a tile of ``MIN_TILE`` pixels fits into the memory of the device.
     """
-    frames = np.empty((n_frames, *values.shape), np.float32)
-    decoder = _TileDecoder(reconstructor, values, masks, context, torch.device(device))
-    areas = [_Area(0, 0, *values.shape)]
-    share = _Share(progress, values.size)
+    height, width = group[0].values.shape
+    decoder = _TileDecoder(reconstructor, group, context, torch.device(device))
+    areas = [Area(0, 0, height, width)]
+    share = _Share(progress, height * width)
     side = tile
     while areas:
         areas = [part for area in areas for part in area.split(side)]
-        areas = _decode_all(decoder, areas, frames, share)
+        areas = _decode_all(decoder, areas, share)
         if areas:
             side = _halved(areas[0], decoder.device)
-    return frames
+    return DecodedGroup(decoder.frames, decoder.uncertainty)
 
 
 class _Share:
@@ -114,10 +81,10 @@ class _Share:
     def __init__(self, progress: Progress, n_pixels: int) -> None:
         self.progress = progress
         self.n_pixels = n_pixels
-        self.done: dict[_Area, float] = {}
+        self.done: dict[Area, float] = {}
         self.stop = threading.Event()
 
-    def note(self, area: _Area, fraction: float) -> None:
+    def note(self, area: Area, fraction: float) -> None:
         """Take down the progress of ``area``; end its thread where the work was stopped."""
         self.done[area] = fraction * area.height * area.width / self.n_pixels
         if self.stop.is_set():
@@ -128,34 +95,28 @@ class _Share:
         self.progress(min(sum(list(self.done.values())), 1.0))
 
 
-def _decode_all(
-    decoder: _TileDecoder, areas: list[_Area], frames: NDArray[np.float32], share: _Share
-) -> list[_Area]:
-    """Decode ``areas`` into ``frames``; return those for which memory did not suffice."""
-    if decoder.device.type != "cpu":
-        return [area for area in areas if not decoder.decode(area, frames, share, told=True)]
-    # A tile's operations are too short to be worth splitting among threads: where other programs
-    # use the cores each would wait for the slowest (measured: 80 times slower). One thread a tile.
+def _decode_all(decoder: _TileDecoder, areas: list[Area], share: _Share) -> list[Area]:
+    """Decode ``areas``; return those for which memory did not suffice."""
+    if decoder.device.type != "cpu" or decoder.reconstructor.splits_work:
+        return [area for area in areas if not decoder.decode(area, share, told=True)]
+    # Operations too short to be worth splitting among threads: where other programs use the cores
+    # each would wait for the slowest (measured for GAP-TV: 80 times slower). One thread a tile.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         if min(threads, len(areas)) > 1:
-            return _decode_threaded(decoder, areas, frames, share, threads)
-        return [area for area in areas if not decoder.decode(area, frames, share, told=True)]
+            return _decode_threaded(decoder, areas, share, threads)
+        return [area for area in areas if not decoder.decode(area, share, told=True)]
     finally:
         torch.set_num_threads(threads)
 
 
 def _decode_threaded(
-    decoder: _TileDecoder,
-    areas: list[_Area],
-    frames: NDArray[np.float32],
-    share: _Share,
-    threads: int,
-) -> list[_Area]:
+    decoder: _TileDecoder, areas: list[Area], share: _Share, threads: int
+) -> list[Area]:
     """Do the same in so many threads at once."""
     with ThreadPoolExecutor(threads) as pool:
-        tasks = {pool.submit(decoder.decode, area, frames, share): area for area in areas}
+        tasks = {pool.submit(decoder.decode, area, share): area for area in areas}
         try:
             while wait(tasks, timeout=_TELL_EVERY).not_done:
                 share.tell()
@@ -168,7 +129,7 @@ def _decode_threaded(
         return [area for task, area in tasks.items() if not task.result()]
 
 
-def _halved(area: _Area, device: torch.device) -> int:
+def _halved(area: Area, device: torch.device) -> int:
     """Return the next tile side after ``area`` did not fit, with the memory given back."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -199,26 +160,29 @@ def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
 
 
 class _TileDecoder:
-    """Decodes areas of one measurement."""
+    """Decodes areas of one group into ``frames`` and ``uncertainty``."""
 
     def __init__(
         self,
         reconstructor: Reconstructor,
-        values: NDArray[Any],
-        masks: Masks,
+        group: Sequence[GroupBlock],
         context: BlockContext,
         device: torch.device,
     ) -> None:
         self.reconstructor = reconstructor
-        self.values = values
-        self.masks = masks
+        self.group = group
         self.context = context
         self.device = device
+        lengths = [(len(block.frames), block.wanted) for block in group]
+        first = next(index for index, block in enumerate(group) if block.wanted)
+        self.lead = sum(n for n, _ in lengths[:first])
+        n_frames = sum(n for n, wanted in lengths if wanted)
+        self.frames = np.empty((n_frames, *group[0].values.shape), np.float32)
+        self.uncertainty: NDArray[np.float32] | None = None
+        self._lock = threading.Lock()
 
-    def decode(
-        self, area: _Area, frames: NDArray[np.float32], share: _Share, told: bool = False
-    ) -> bool:
-        """Decode ``area`` into ``frames``; False where the device's memory does not suffice.
+    def decode(self, area: Area, share: _Share, told: bool = False) -> bool:
+        """Decode ``area``; False where the device's memory does not suffice.
 
         ``told``: this thread may call the progress callback itself.
         """
@@ -229,7 +193,7 @@ class _TileDecoder:
                 share.tell()
 
         try:
-            self._decode(area, frames, report)
+            self._decode(area, report)
         except (RuntimeError, MemoryError) as error:
             # Returning drops the traceback, and with it the tensors it keeps alive.
             if not _is_out_of_memory(error):
@@ -240,14 +204,31 @@ class _TileDecoder:
         return True
 
     @torch.inference_mode()
-    def _decode(self, area: _Area, frames: NDArray[np.float32], progress: Progress) -> None:
-        halo = self.reconstructor.halo
-        top, left = max(area.top - halo, 0), max(area.left - halo, 0)
-        bottom, right = area.top + area.height, area.left + area.width
-        window = self.values[top : bottom + halo, left : right + halo]
-        unpacked = self.masks.unpack(window.shape, (top, left))[: len(frames)]
-        phi = Phi(torch.from_numpy(unpacked).to(self.device, torch.float32))
-        y = torch.from_numpy(window.astype(np.float32)).to(self.device)
-        decoded = self.reconstructor(y, phi, self.context, progress)
-        decoded = decoded[:, area.top - top : bottom - top, area.left - left : right - left]
-        frames[:, area.top : bottom, area.left : right] = decoded.cpu().numpy()
+    def _decode(self, area: Area, progress: Progress) -> None:
+        window = self._window(area)
+        segments = [block.segment(window, self.device) for block in self.group]
+        estimate = self.reconstructor.decode(segments, self.context, progress)
+        wanted = slice(self.lead, self.lead + len(self.frames))
+        top, left = area.top - window.top, area.left - window.left
+        inner = (wanted, slice(top, top + area.height), slice(left, left + area.width))
+        self.frames[:, area.rows, area.columns] = estimate.frames[inner].cpu().numpy()
+        if estimate.uncertainty is not None:
+            uncertainty = estimate.uncertainty[inner].cpu().numpy()
+            self._uncertainty()[:, area.rows, area.columns] = uncertainty
+
+    def _window(self, area: Area) -> Area:
+        """Return ``area`` with its halo, from the next aligned pixel on, within the frame."""
+        halo, align = self.reconstructor.halo, self.reconstructor.align
+        height, width = self.frames.shape[1:]
+        top = max(area.top - halo, 0) // align * align
+        left = max(area.left - halo, 0) // align * align
+        bottom = min(area.top + area.height + halo, height)
+        right = min(area.left + area.width + halo, width)
+        return Area(top, left, bottom - top, right - left)
+
+    def _uncertainty(self) -> NDArray[np.float32]:
+        """Make room for it when the first tile brings some; tiles come from several threads."""
+        with self._lock:
+            if self.uncertainty is None:
+                self.uncertainty = np.full(self.frames.shape, np.nan, np.float32)
+            return self.uncertainty

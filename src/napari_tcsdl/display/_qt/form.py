@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from ...settings import Settings
 from ..job import Choices
-from ..layers import Calibration
+from ..layers import Calibration, title_of
 from .opening import OpenButton
 
 MASKS = {"balanced": "balanced", "bernoulli": "Bernoulli, p = 0.5"}
@@ -63,7 +63,7 @@ class SettingsForm(QWidget):
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.masks = choice(MASKS)
-        self.decoder = choice({"gap_tv": "GAP-TV"})
+        self.decoder = choice({Settings.decoder: title_of(Settings.decoder)})
         self.device = choice({"auto": "looking for devices…"})
         self.reference = choice(REFERENCES)
         self.form = QFormLayout(self)
@@ -94,6 +94,7 @@ class SettingsForm(QWidget):
 
     def _connect(self) -> None:
         self.reference.currentIndexChanged.connect(self._on_reference)
+        self.decoder.currentIndexChanged.connect(self._explain_decoder)
         for combo in (self.layer, self.truth, self.masks, self.decoder, self.device):
             combo.currentIndexChanged.connect(self.edited)
         self.ratio.valueChanged.connect(self.edited)
@@ -102,6 +103,11 @@ class SettingsForm(QWidget):
     def _on_reference(self) -> None:
         self.form.setRowVisible(self.truth, self.reference.currentData() == "truth")
         self.edited.emit()
+
+    def _explain_decoder(self) -> None:
+        """Say of the chosen decoder what it is; the list says it of each."""
+        line = self.decoder.currentData(Qt.ItemDataRole.ToolTipRole)
+        self.decoder.setToolTip(f"{TIPS['decoder']} {line}" if line else TIPS["decoder"])
 
     def settings(self) -> Settings:
         """Return what is set, as the settings object that the command line runs too."""
@@ -118,6 +124,10 @@ class SettingsForm(QWidget):
         """Offer the devices and decoders of this machine."""
         self._refill(self.device, choices.devices)
         self._refill(self.decoder, choices.decoders)
+        for index, name in enumerate(choices.decoders):
+            text = f"{choices.decoders[name]}: {choices.decoder_lines.get(name, '')}"
+            self.decoder.setItemData(index, text, Qt.ItemDataRole.ToolTipRole)
+        self._explain_decoder()
         self.open.offer(choices.formats)
 
     @staticmethod

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...settings import Settings
 from ..layers import title_of
 
 COLUMNS = ("", "PSNR", "SSIM", "mean PSNR", "SSIM", "size")
@@ -31,7 +32,7 @@ TIPS = (
 )
 ROOM = 4
 """Under the last row [px]: styles draw the header a little higher than they say."""
-CODECS = ("raw", "gap_tv", "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
+CODECS = ("raw", Settings.decoder, "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
 
 
 def readable_bytes(count: float) -> str:

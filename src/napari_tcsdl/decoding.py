@@ -1,0 +1,302 @@
+"""reconstruction, as code: the measurements of one compressed movie, decoded in any order.
+
+A decoder with temporal context decodes fixed groups of consecutive measurements, with some frames
+of their neighbours: the same group in the same way, whichever of its blocks is asked for first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._validation import CorruptFileError, InputError
+from .encoder import Measurement
+from .io import CompressedMovie
+from .level import Level, level_of, sampled_measurements, typical_level
+from .masks import Masks
+from .noise import NoiseModel
+from .reconstruction import RECONSTRUCTORS
+from .settings import Settings
+
+if TYPE_CHECKING:  # compress, info and validate never need torch, which takes seconds to load
+    from .reconstruction import BlockContext, DecodedGroup, GroupBlock
+
+Progress = Callable[[float], None]
+
+GROUP_FRAMES = 40
+"""Frames that are decoded together at most, where a decoder uses temporal context."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReconstructedBlock:
+    """Frames (n, H, W), float32, in detector units; ``frames[0]`` is ``first_frame``.
+
+    ``uncertainty`` is the standard deviation of each value, or None where the decoder knows none.
+    """
+
+    first_frame: int
+    frames: NDArray[np.float32]
+    uncertainty: NDArray[np.float32] | None = None
+
+
+def check_decoder(settings: Settings, masks: Masks | None = None) -> None:
+    """Refuse, before any work is done, what cannot be decoded here.
+
+    Parameters
+    ----------
+    settings
+        Decoder and device.
+    masks
+        Of the compressed movie; None where those of ``settings`` are yet to be made.
+
+    Raises
+    ------
+    InputError
+        If there is no such decoder, its weights are absent, or they were not trained for these
+        masks or this B.
+    CorruptFileError
+        If its weights are damaged.
+    DeviceError
+        If there is no such device.
+    """
+    if settings.decoder not in RECONSTRUCTORS:
+        raise InputError(
+            f"got decoder {settings.decoder!r}, expected one of {', '.join(RECONSTRUCTORS)}; "
+            "choose one of these"
+        )
+    from ._device import choose_device
+
+    choose_device(settings.device)
+    weights = weights_of(settings)
+    if weights is None:
+        return
+    from .reconstruction import check_trained_for, load_checkpoint
+
+    kind = masks.kind if masks else settings.masks
+    ratio = masks.compression_ratio if masks else settings.compression_ratio
+    check_trained_for(load_checkpoint(weights), settings.decoder, kind, ratio)
+
+
+def weights_of(settings: Settings) -> Path | None:
+    """Path of the weights of the decoder of ``settings``; None where it needs none.
+
+    Raises
+    ------
+    InputError
+        If weights are given to a decoder that has none.
+    """
+    shipped = RECONSTRUCTORS[settings.decoder].weights
+    if shipped is None:
+        if settings.weights is not None:
+            raise InputError(
+                f"got weights {settings.weights} for decoder {settings.decoder!r}, expected none: "
+                "it is not learned; leave them out, or choose the decoder they were trained for"
+            )
+        return None
+    from .reconstruction import shipped_weights
+
+    return Path(settings.weights) if settings.weights else shipped_weights(shipped)
+
+
+def level_of_file(compressed: CompressedMovie) -> Level | None:
+    """Level of a compressed movie; None where no measurement of the sample can be read."""
+    levels = []
+    for index in sampled_measurements(compressed.frames_valid, compressed.compression_ratio):
+        try:
+            measurement = compressed.measurement(index)
+        except CorruptFileError:  # told where that measurement is asked for
+            continue
+        levels.append(level_of(measurement, compressed.masks_of(index)))
+    return typical_level(levels)
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """The measurements that were decoded last, and what came of them."""
+
+    measurements: dict[int, Measurement]
+    decoded: DecodedGroup
+
+    def block(self, index: int) -> ReconstructedBlock:
+        """Cut one block out: a copy, so that nobody who works on it in place changes the rest."""
+        frames, uncertainty = self.decoded.frames, self.decoded.uncertainty
+        measurement, first = self.measurements[index], min(self.measurements)
+        if len(self.measurements) > 1:
+            start = measurement.first_frame - self.measurements[first].first_frame
+            part = slice(start, start + measurement.n_frames)
+            frames = frames[part].copy()
+            uncertainty = None if uncertainty is None else uncertainty[part].copy()
+        return ReconstructedBlock(measurement.first_frame, frames, uncertainty)
+
+
+class Decoder:
+    """Decodes the blocks of one compressed movie; any thread may ask for any of them.
+
+    The group that was decoded last is kept, so that going through a movie decodes each group
+    once. A block's frames do not depend on what was asked for before. Where a measurement of a
+    group is damaged, those before it and those behind it are decoded apart.
+
+    Parameters
+    ----------
+    compressed
+        The movie; :meth:`extend` where it grows.
+    settings
+        Decoder, device and tile.
+    level
+        Typical mean and spread of its measurements; None to take them from ``compressed``.
+
+    Raises
+    ------
+    InputError, CorruptFileError, DeviceError
+        As :func:`check_decoder`.
+    """
+
+    def __init__(
+        self, compressed: CompressedMovie, settings: Settings, level: Level | None = None
+    ) -> None:
+        check_decoder(settings, compressed.masks)
+        self.settings = settings
+        row, weights = RECONSTRUCTORS[settings.decoder], weights_of(settings)
+        self._reconstructor = row.make(weights) if weights else row.make()
+        self._compressed = compressed
+        self._level = level
+        self._kept: _Kept | None = None
+        self._lock = threading.Lock()
+        context_frames, ratio = self._reconstructor.context_frames, compressed.compression_ratio
+        self._group_size = max(1, GROUP_FRAMES // ratio) if context_frames else 1
+        self._neighbours = -(-context_frames // ratio)
+
+    def group(self, index: int, count: int | None = None) -> range:
+        """Measurements that are decoded together with ``index``, of ``count`` in all.
+
+        ``count`` is by default the number of measurements that are there.
+        """
+        count = self._compressed.n_measurements if count is None else count
+        first = index // self._group_size * self._group_size
+        return range(first, min(first + self._group_size, count))
+
+    def reach(self, index: int, count: int) -> int:
+        """Measurements, counted from the first, that must be there before ``index`` is decoded."""
+        return min(self.group(index, count).stop + self._neighbours, count)
+
+    def extend(self, compressed: CompressedMovie) -> None:
+        """Go on with the same movie after measurements were added to its file.
+
+        Blocks whose :meth:`reach` was not there yet must not have been asked for.
+        """
+        with self._lock:
+            self._compressed = compressed
+
+    def block(self, index: int, progress: Progress | None = None) -> ReconstructedBlock:
+        """Frames of measurement ``index``.
+
+        Parameters
+        ----------
+        index
+            0 … n − 1.
+        progress
+            Called with the fraction of the group that is done, and not at all where the group is
+            there already; what it raises stops the work.
+
+        Raises
+        ------
+        CorruptFileError
+            If this measurement is damaged.
+        InputError
+            If there is no such measurement.
+        """
+        with self._lock:
+            if self._kept is not None and index in self._kept.measurements:
+                return self._kept.block(index)
+            self._kept = None  # its memory goes before the next group needs as much
+            kept = self._decode(self._run(index), progress or (lambda fraction: None))
+            if len(kept.measurements) > 1:
+                self._kept = kept
+            return kept.block(index)
+
+    def _run(self, index: int) -> dict[int, Measurement]:
+        """Read the part of the group around ``index`` that no damage interrupts, in order."""
+        run = {index: self._compressed.measurement(index)}
+        group = self.group(index)
+        for others in (range(index - 1, group.start - 1, -1), range(index + 1, group.stop)):
+            for other in others:
+                measurement = self._readable(other)
+                if measurement is None:
+                    break
+                run[other] = measurement
+        return dict(sorted(run.items()))
+
+    def _readable(self, index: int) -> Measurement | None:
+        """Read measurement ``index``; None beyond the ends and where it is damaged."""
+        if not 0 <= index < self._compressed.n_measurements:
+            return None
+        try:
+            return self._compressed.measurement(index)
+        except CorruptFileError:  # told where that measurement itself is asked for
+            return None
+
+    def _decode(self, run: dict[int, Measurement], progress: Progress) -> _Kept:
+        from ._device import choose_device
+        from .reconstruction import GroupBlock, reconstruct_tiled
+
+        blocks = [
+            GroupBlock(measurement.values, self._compressed.masks_of(index), measurement.n_frames)
+            for index, measurement in run.items()
+        ]
+        decoded = reconstruct_tiled(
+            self._reconstructor,
+            [*self._before(min(run)), *blocks, *self._behind(max(run))],
+            self._context(),
+            device=choose_device(self.settings.device).device,
+            tile=self.settings.decode_tile,
+            progress=progress,
+        )
+        return _Kept(run, decoded)
+
+    def _before(self, first: int) -> list[GroupBlock]:
+        """Return the frames before measurement ``first`` that are decoded along."""
+        return self._neighbouring(range(first - 1, -1, -1), from_end=True)[::-1]
+
+    def _behind(self, last: int) -> list[GroupBlock]:
+        """Return the frames behind measurement ``last`` that are decoded along."""
+        return self._neighbouring(range(last + 1, self._compressed.n_measurements), from_end=False)
+
+    def _neighbouring(self, indices: Iterable[int], *, from_end: bool) -> list[GroupBlock]:
+        """Go through neighbours outwards until there are enough frames, or damage."""
+        from .reconstruction import GroupBlock
+
+        missing = self._reconstructor.context_frames
+        found: list[GroupBlock] = []
+        for index in indices:
+            measurement = self._readable(index) if missing > 0 else None
+            if measurement is None:
+                break
+            n_frames = measurement.n_frames
+            taken = min(n_frames, missing)
+            used = range(n_frames - taken, n_frames) if from_end else range(taken)
+            masks = self._compressed.masks_of(index)
+            found.append(GroupBlock(measurement.values, masks, n_frames, used, wanted=False))
+            missing -= taken
+        return found
+
+    def _context(self) -> BlockContext:
+        """Return what is known of the movie, the same for all its blocks."""
+        from .reconstruction import BlockContext
+
+        if self._level is None:
+            self._level = level_of_file(self._compressed)
+        header = self._compressed.header
+        return BlockContext(
+            value_range=header.value_range,
+            noise=NoiseModel.from_json(header.noise) if header.noise else None,
+            mean=self._level.mean if self._level else None,
+            spread=self._level.spread if self._level else None,
+            compression_ratio=self._compressed.compression_ratio,
+            openness=self._compressed.masks.openness,
+        )

@@ -1,0 +1,151 @@
+"""Our decoder: physics and a small network in turn, over frames of several measurements.
+
+The frames of one or more consecutive measurements are decoded as one sequence. Each stage gets
+the present estimate, each frame's own mask and the masked residual of the measurement, mixes over
+space (2-D convolutions, frames as batch, at a half and a quarter of the resolution) and over time
+(features of frames t ± d take the place of some channels of frame t: no multiplication), and ends
+with a step towards the measurement that is the smaller the noisier the measurement is. Nothing
+depends on B, on the masks or on the size of the frame, so one set of weights serves all of them.
+
+Time mixing runs across the ends of blocks: a still specimen shows no seam there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..measurement import Phi
+from ..noise import NoiseModel
+from ._spectral_mixing import HOP
+from ._unfolding_net import CodedSequence, Prediction, UnfoldingConfig, UnfoldingNet
+from .base import BlockContext, Estimate, Progress, Segment
+
+__all__ = [
+    "CodedSequence",
+    "Prediction",
+    "Unfolding",
+    "UnfoldingConfig",
+    "UnfoldingNet",
+    "normalise",
+]
+
+ALIGN = HOP
+"""Tiles begin at multiples of this [px], as the windows of the spectral mixing do."""
+
+_HALVINGS = 4  # the resolution is halved twice: sides are multiples of this [px]
+
+_FARTHEST = 64  # [px]
+_SMOOTH = 2  # [px] reach of the mean from which the local noise is told
+
+
+def normalise(
+    mean: Tensor, exposures: Tensor, noise: NoiseModel | None, scale: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """Scale Ȳ and tell its noise.
+
+    Parameters
+    ----------
+    mean
+        Ȳ = Y ⊘ Σ C (M, H, W), detector units.
+    exposures
+        Σ C, same shape.
+    noise
+        Of one frame; None for a clean movie.
+    scale
+        Mean and standard deviation of Ȳ over the whole movie [detector units].
+
+    Returns
+    -------
+    tuple of Tensor
+        (Ȳ − mean) / standard deviation, 0 where nothing was seen, and the standard deviation of
+        its noise in the same unit.
+    """
+    level, spread = scale
+    scaled = torch.where(exposures > 0, (mean - level) / spread, 0)
+    if noise is None:
+        return scaled, torch.zeros_like(scaled)
+    side = 2 * _SMOOTH + 1
+    local = functional.avg_pool2d(scaled[:, None], side, 1, _SMOOTH, count_include_pad=False)[:, 0]
+    variance = noise.variance(level + spread * local) / exposures.clamp(min=1)
+    return scaled, variance.sqrt() / spread
+
+
+class Unfolding:
+    """The decoder: :class:`UnfoldingNet` in detector units, for any size of frame.
+
+    Parameters
+    ----------
+    net
+        A trained network. It is moved to the device of the measurements that it is given.
+    """
+
+    name: ClassVar[str] = "unfolding"
+    align: ClassVar[int] = ALIGN
+    splits_work: ClassVar[bool] = True
+    context_frames: ClassVar[int] = 4
+
+    def __init__(self, net: UnfoldingNet) -> None:
+        self.net = net.eval()
+
+    @property
+    def halo(self) -> int:
+        """Pixels around a tile that matter: the receptive radius, at most 64.
+
+        What lies farther away changes trained weights' frames by 1e-5 of their range (measured
+        with tiles of 128 px; 48 px: 1e-3, 80 px: 1e-7).
+        """
+        return min(self.net.config.receptive_radius + _SMOOTH, _FARTHEST)
+
+    def __call__(self, y: Tensor, phi: Phi, context: BlockContext, progress: Progress) -> Tensor:
+        """Reconstruct one measurement (…, H, W), without its neighbours, into (…, B, H, W)."""
+        flat = y.reshape(-1, *y.shape[-2:])
+        frames = [self.decode([Segment(one, phi)], context, progress).frames for one in flat]
+        return torch.stack(frames).reshape(*y.shape[:-2], *frames[0].shape)
+
+    @torch.inference_mode()
+    def decode(
+        self, segments: Sequence[Segment], context: BlockContext, progress: Progress
+    ) -> Estimate:
+        """Reconstruct consecutive measurements as one sequence of frames."""
+        height, width = segments[0].y.shape
+        ratio = context.compression_ratio or max(segment.n_frames for segment in segments)
+        means, seen = zip(*[segment.normalised() for segment in segments], strict=True)
+        mean, exposures = torch.stack(means), torch.stack(seen)
+        scale = _scale_of(mean, exposures, context)
+        scaled, sigma = normalise(mean, exposures, context.noise, scale)
+        coded = CodedSequence(
+            _pad(scaled)[None],
+            _pad(sigma)[None],
+            _pad(torch.cat([segment.phi.masks for segment in segments]))[None],
+            tuple(segment.n_frames for segment in segments),
+            ratio,
+            context.openness,
+        )
+        net = self.net.to(mean.device)
+        prediction = net(coded, progress)
+        level, spread = scale
+        frames = prediction.frames[0, :, :height, :width] * spread + level
+        uncertainty = prediction.log_sigma[0, :, :height, :width].exp() * spread
+        return Estimate(frames, uncertainty)
+
+
+def _scale_of(mean: Tensor, exposures: Tensor, context: BlockContext) -> tuple[float, float]:
+    """Mean and spread of the movie; of this measurement where no movie is known."""
+    if context.mean is not None and context.spread is not None:
+        level, spread = context.mean, context.spread
+    else:
+        seen = mean[exposures > 0]
+        level, spread = float(seen.mean()), float(seen.std())
+    return level, spread if spread > 0 else 1.0  # a uniform measurement
+
+
+def _pad(frames: Tensor) -> Tensor:
+    """Repeat the last rows and columns until the resolution can be halved twice."""
+    height, width = frames.shape[-2:]
+    extra = (0, -width % _HALVINGS, 0, -height % _HALVINGS)
+    return functional.pad(frames[None], extra, mode="replicate")[0] if any(extra) else frames

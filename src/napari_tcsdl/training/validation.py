@@ -1,0 +1,72 @@
+"""Scores of a network on movies that it is never trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from .batches import Batch, BatchSettings, Movies, make_batch
+from .objective import Objective
+
+VALIDATION = BatchSettings(crop=96, pixels=1_200_000, core_frames=30)
+"""Batches to validate on: larger than those to train on, so that their score is steady."""
+
+RATIOS = (10, 30)
+"""B of these batches."""
+
+SEED = 10**6
+"""Far from the seeds that are trained with."""
+
+
+def validation_batches(
+    sources: Mapping[str, Movies], settings: BatchSettings, ratios: tuple[int, ...], seed: int
+) -> dict[str, Batch]:
+    """Batches by name of source and B, with balanced masks; the same for the same seed.
+
+    They are made on the CPU, so that they are the same on every device, too.
+    """
+    batches = {}
+    for name, movies in sources.items():
+        for ratio in ratios:
+            generator = torch.Generator().manual_seed(seed + ratio)
+            fixed = replace(settings, ratios=(ratio, ratio), bernoulli=0.0)
+            batches[f"{name}_B{ratio}"] = make_batch(movies, fixed, generator)
+    return batches
+
+
+def ratios_within(ratios: tuple[int, int]) -> tuple[int, ...]:
+    """Those of :data:`RATIOS` that are trained for; the largest trained where none is."""
+    low, high = ratios
+    return tuple(ratio for ratio in RATIOS if low <= ratio <= high) or (high,)
+
+
+@torch.inference_mode()
+def score(net: nn.Module, objective: Objective, batches: Mapping[str, Batch]) -> dict[str, float]:
+    """Mean over movies of the PSNR [dB] over p99.9 − p0.1 of each truth, per batch; coverage.
+
+    ``inside`` is the share of the truth within one predicted standard deviation: 0.68 is right.
+    It is left out where the network predicts none.
+    """
+    scores: dict[str, float] = {}
+    inside = []
+    for name, batch in batches.items():
+        answer = objective.answer(net, batch)
+        error = (answer.frames - batch.truth)[:, batch.core]
+        truth = batch.truth[:, batch.core].flatten(1)
+        low, high = (_percentile(truth, p) for p in (0.1, 99.9))
+        squared = error.square().flatten(1).mean(1).clamp(min=1e-12)
+        span = (high - low).clamp(min=1e-6)  # a truth that is the same everywhere
+        scores[name] = float((20 * torch.log10(span) - 10 * torch.log10(squared)).mean())
+        if answer.log_sigma is not None:
+            sigma = answer.log_sigma[:, batch.core].exp()
+            inside.append(float((error.abs() < sigma).float().mean()))
+    if inside:
+        scores["inside"] = sum(inside) / len(inside)
+    return scores
+
+
+def _percentile(values: Tensor, percent: float) -> Tensor:
+    return values.kthvalue(max(1, round(values.shape[1] * percent / 100)), dim=1).values

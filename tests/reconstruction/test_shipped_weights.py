@@ -1,0 +1,124 @@
+"""The weights that come with the package: what they are, and that they are worth having."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_tcsdl._validation import InputError
+from napari_tcsdl.decoding import check_decoder
+from napari_tcsdl.encoder import encode
+from napari_tcsdl.movie import Movie
+from napari_tcsdl.noise import estimate_noise
+from napari_tcsdl.pipeline import compress, make_masks, reconstruct
+from napari_tcsdl.reconstruction import (
+    RECONSTRUCTORS,
+    load_checkpoint,
+    reconstruct_tiled,
+    shipped_weights,
+)
+from napari_tcsdl.reconstruction.base import BlockContext
+from napari_tcsdl.reconstruction.group import GroupBlock
+from napari_tcsdl.settings import Settings
+from napari_tcsdl.simulate.detectors import Detector, expose
+from napari_tcsdl.simulate.procedural import ProceduralSettings, procedural_movies
+
+LEARNED = [name for name, row in RECONSTRUCTORS.items() if row.weights]
+
+
+def simulate(shape, seed, dose=6.0):
+    """Crystals that drift and turn: counts (uint8) and truth, (T, H, W)."""
+    generator = torch.Generator().manual_seed(seed)
+    settings = ProceduralSettings(weights={"crystals": 1.0})
+    scene = procedural_movies(1, shape, generator=generator, device="cpu", settings=settings)[0]
+    counts, truth = expose(scene, Detector("counting", dose), generator)
+    return counts.numpy().astype(np.uint8), truth.numpy()
+
+
+@pytest.fixture(scope="module")
+def movie():
+    return simulate((46, 64, 64), seed=5)
+
+
+def frames_of(counts, tmp_path, **settings):
+    chosen = Settings(mask_tile=64, device="cpu", **settings)
+    path = tmp_path / f"{'_'.join(map(str, settings.values()))}.tcs.zarr"
+    compressed = compress(Movie(counts), path, chosen)
+    blocks = list(reconstruct(compressed, chosen))
+    frames = np.concatenate([block.frames for block in blocks])
+    if blocks[0].uncertainty is None:
+        return frames, None
+    return frames, np.concatenate([block.uncertainty for block in blocks])
+
+
+def rms(difference):
+    return float(np.sqrt(np.square(difference).mean()))
+
+
+def mean_of_blocks(counts, ratio):
+    means = [counts[k : k + ratio].mean(0) for k in range(0, len(counts), ratio)]
+    return np.repeat(means, ratio, 0)[: len(counts)]
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_they_are_small_and_say_what_they_are(name):
+    path = shipped_weights(RECONSTRUCTORS[name].weights)
+    assert path.stat().st_size <= 12 * 2**20
+    about = load_checkpoint(path).about
+    assert about["decoder"] == name
+    assert about["scores"]
+    assert about["training_data"]["procedural"]
+    assert '"/' not in path.with_suffix(".json").read_text()  # no path of the machine that trained
+
+
+@pytest.mark.parametrize("ratio", [7, 10, 23])
+def test_ours_beats_binning_and_total_variation(movie, tmp_path, ratio):
+    """B = 7 and B = 23 are drawn seldom in training, and never stressed."""
+    counts, truth = movie
+    ours, _ = frames_of(counts, tmp_path, compression_ratio=ratio)
+    classical, _ = frames_of(counts, tmp_path, compression_ratio=ratio, decoder="gap_tv")
+    assert rms(ours - truth) < rms(classical - truth)
+    assert rms(ours - truth) < rms(mean_of_blocks(counts.astype(float), ratio) - truth)
+
+
+def test_the_stated_uncertainty_holds_about_two_thirds(movie, tmp_path):
+    counts, truth = movie
+    frames, uncertainty = frames_of(counts, tmp_path, compression_ratio=10)
+    inside = np.abs(frames - truth) < uncertainty
+    assert 0.55 < inside.mean() < 0.8
+    # And it tells where: errors are larger where more is stated.
+    error, stated = np.abs(frames - truth).ravel(), uncertainty.ravel()
+    most = stated > np.quantile(stated, 0.8)
+    assert error[most].mean() > 1.5 * error[~most].mean()
+
+
+def test_tiles_equal_the_whole_frame():
+    counts, _ = simulate((4, 96, 240), seed=3)
+    settings = Settings(compression_ratio=4)
+    masks = make_masks(settings, (96, 240))
+    y = encode(counts, masks)
+    row = RECONSTRUCTORS["unfolding"]
+    decoder = row.make(shipped_weights(row.weights))
+    context = BlockContext((0, 40), estimate_noise(counts), 10.0, 2.5, 4, masks.openness)
+    group = [GroupBlock(y, masks, 4)]
+    whole, parts = (
+        reconstruct_tiled(decoder, group, context, device="cpu", tile=tile, progress=_silent)
+        for tile in (512, 96)
+    )
+    limit = 1e-4 * np.ptp(whole.frames)
+    assert 96 + decoder.halo < 240
+    np.testing.assert_allclose(parts.frames, whole.frames, atol=limit, rtol=0)
+    np.testing.assert_allclose(parts.uncertainty, whole.uncertainty, atol=limit, rtol=0)
+
+
+def _silent(fraction):
+    pass
+
+
+def test_what_they_were_not_trained_for_is_refused():
+    with pytest.raises(InputError, match=r"B = 60 .* expected B = 2 to 50, .* gap_tv"):
+        check_decoder(Settings(compression_ratio=60))
+    with pytest.raises(InputError, match="weights x for decoder 'gap_tv', expected none"):
+        check_decoder(Settings(decoder="gap_tv", weights="x"))
+    other = str(shipped_weights("bidirectional"))
+    with pytest.raises(InputError, match=r"weights of decoder 'bidirectional' for .* 'unfolding'"):
+        check_decoder(Settings(weights=other))

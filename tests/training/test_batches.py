@@ -1,0 +1,159 @@
+"""Batches: masks are what they are called, and Y is what the camera would add up."""
+
+import pytest
+import torch
+from tiny_training import BATCH, still_scenes, tiny_batch
+
+from napari_tcsdl._validation import InputError
+from napari_tcsdl.measurement import Phi
+from napari_tcsdl.simulate.detectors import Detector
+from napari_tcsdl.training import batches
+from napari_tcsdl.training.batches import (
+    BatchSettings,
+    Layout,
+    draw_layout,
+    draw_masks,
+    make_batch,
+    measure,
+)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def rising_scenes(count, shape, generator):
+    """Uniform frames that grow brighter by the same amount each time."""
+    ramp = 1 + 0.1 * torch.arange(shape[0], dtype=torch.float32)
+    return ramp[None, :, None, None].expand(count, *shape).contiguous()
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    """A detector of so high a dose that its noise cannot be seen."""
+    detector = Detector("counting", dose=1e7)
+    monkeypatch.setattr(batches, "random_detector", lambda generator: detector)
+
+
+@pytest.mark.parametrize("ratio", [2, 5, 10, 23, 40])
+def test_balanced_masks_open_every_pixel_equally_often(ratio):
+    for seed in range(4):
+        masks = draw_masks(2, ratio, 12, 0.0, seeded(seed))
+        assert set(masks.unique().tolist()) <= {0.0, 1.0}
+        (exposures,) = masks.sum(1).unique().tolist()
+        assert max(1, ratio // 4 - 1) <= exposures <= ratio / 2 + 1
+
+
+def test_balanced_masks_favour_no_frame():
+    masks = draw_masks(1, 10, 200, 0.0, seeded())
+    shares = masks.mean((0, 2, 3))
+    torch.testing.assert_close(shares, masks.mean().expand(10), atol=0.015, rtol=0)
+
+
+def test_bernoulli_masks_are_independent_coins():
+    masks = draw_masks(1, 10, 200, 1.0, seeded())
+    torch.testing.assert_close(masks.mean((0, 2, 3)), torch.full((10,), 0.5), atol=0.015, rtol=0)
+    assert float(masks.sum(1).var()) == pytest.approx(10 / 4, rel=0.05)
+
+
+def test_masks_are_fresh_each_time():
+    generator = seeded()
+    first, second = (draw_masks(1, 8, 16, 0.0, generator) for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("layout", [Layout(5, 2, 0, 0), Layout(5, 1, 5, 3), Layout(30, 1, 20, 10)])
+def test_measurements_are_those_of_phi(layout):
+    frames = torch.rand(sum(layout.blocks), 6, 7, generator=seeded())
+    masks = draw_masks(1, layout.ratio, 7, 1.0, seeded(1))[0, :, :6]
+    measured = measure(frames, masks, layout)
+    for index, block in enumerate(frames.split(layout.blocks)):
+        phi = Phi(masks[: len(block)])
+        torch.testing.assert_close(measured.mean[index], phi.normalise(phi(block)))
+        torch.testing.assert_close(measured.exposures[index], phi.mask_sum)
+
+
+def test_masks_of_context_are_those_of_the_frames_next_to_the_block():
+    layout = Layout(5, 1, 5, 2)
+    masks = draw_masks(1, 5, 4, 1.0, seeded())[0]
+    used = measure(torch.ones(15, 4, 4), masks, layout).masks
+    assert torch.equal(used, torch.cat([masks[3:], masks, masks[:2]]))
+
+
+def test_truth_explains_the_measurement_of_a_clean_movie(clean):
+    for seed in range(6):
+        batch = make_batch(still_scenes, BATCH, seeded(seed))
+        rest = batch.coded.residual(batch.truth)
+        assert float(rest.abs().max()) < 0.02
+        assert float(batch.truth.std()) > 0.3
+
+
+def test_truth_of_a_batch_is_consecutive_frames(clean):
+    for seed in range(6):
+        batch = make_batch(rising_scenes, BATCH, seeded(seed))
+        steps = batch.truth.mean((0, 2, 3)).diff()
+        torch.testing.assert_close(steps, steps[:1].expand_as(steps), rtol=1e-3, atol=1e-5)
+        assert sum(batch.coded.lengths) == batch.truth.shape[1] == batch.coded.masks.shape[1]
+        core = batch.truth[:, batch.core].shape[1]
+        assert core % batch.coded.ratio == 0
+        assert core > 0
+
+
+def test_noise_level_is_that_of_the_measurement():
+    """Of many movies of one scene, the spread of Ȳ is the σ that the network is told, about."""
+    scene = still_scenes(1, (1, 16, 16), seeded(3))
+    detector = Detector("counting", dose=5.0)
+    found = []
+    generator = seeded()
+    layout = Layout(8, 1, 0, 0)
+    for _ in range(60):
+        masks = draw_masks(1, 8, 16, 0.0, seeded(5))[0]
+        mean, sigma, _, truth = batches._encode(
+            scene[0].expand(8, -1, -1), masks, layout, detector, generator
+        )
+        found.append(((mean - truth.mean(0)) / sigma).square().mean())
+    assert float(torch.stack(found).mean()) == pytest.approx(1.0, abs=0.15)
+
+
+def test_layouts_cover_all_of_their_range():
+    generator = seeded()
+    settings = BatchSettings()
+    layouts = [draw_layout(settings, generator) for _ in range(400)]
+    ratios = [layout.ratio for layout in layouts]
+    assert (min(ratios), max(ratios)) == (4, 40)
+    assert sum(ratio < 13 for ratio in ratios) / 400 == pytest.approx(0.5, abs=0.08)
+    assert {layout.whole for layout in layouts} > {1, 2, 3}
+    aside = [layout for layout in layouts if layout.aside]
+    assert len(aside) / 400 == pytest.approx(0.6, abs=0.08)
+    assert all(layout.context <= min(layout.ratio, 10) for layout in aside)
+    still = [draw_layout(BatchSettings(context_frames=0), generator) for _ in range(20)]
+    assert all(layout.blocks == list(layout.lengths) for layout in still)
+
+
+@pytest.mark.parametrize("n_frames", [2, 7, 30])
+def test_a_layout_fits_a_short_movie(n_frames):
+    for layout in (Layout(40, 1, 20, 10), Layout(5, 4, 5, 5), Layout(3, 2, 0, 0)):
+        fitting = layout.within(n_frames)
+        assert 0 < sum(fitting.blocks) <= n_frames
+        assert fitting.whole >= 1
+
+
+def test_equal_seeds_give_equal_batches():
+    first, second, other = tiny_batch(1), tiny_batch(1), tiny_batch(2)
+    assert torch.equal(first.coded.mean, second.coded.mean)
+    assert torch.equal(first.truth, second.truth)
+    assert first.truth.shape != other.truth.shape or not torch.equal(first.truth, other.truth)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"crop": 62}, "got crops of 62 px, expected a multiple of 4"),
+        ({"ratios": (9, 4)}, "got B from 9 to 4, expected 2 ≤ least ≤ largest"),
+        ({"pixels": 0}, "got batches of 0 pixels"),
+        ({"bernoulli": 1.5}, "got a share 1.5 of bernoulli masks, expected 0 … 1"),
+    ],
+)
+def test_settings_that_no_batch_can_have(changes, sentence):
+    with pytest.raises(InputError, match=sentence):
+        BatchSettings(**changes)
