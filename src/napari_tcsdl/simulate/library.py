@@ -1,7 +1,7 @@
 """``python -m napari_tcsdl.simulate.library FOLDER``: movies to train on, one file each.
 
 Files are float16 (T, H, W), intensity relative to vacuum; kind and seed, which a file's name
-tells, decide what is in it. All of the library that the shipped weights saw::
+tells, decide what is in it. The recipe of the library for the shipped weights::
 
     python -m napari_tcsdl.simulate.dynamics trajectories
     python -m napari_tcsdl.simulate.library FOLDER --kind crystals --count 90

@@ -56,7 +56,7 @@ class View:
         Standard deviation of the blur within a frame (x, y) [Å].
     finest
         Waves are sampled at least this finely [Å]; camera pixels integrate over several points.
-        0.13 Å is converged for gold (correlation with 0.06 Å: 0.995), 0.32 Å twenty times faster.
+        0.13 Å is converged for gold (correlation with 0.06 Å: 0.995); 0.25 Å is five times faster.
     batch
         Frames computed at once.
     """
