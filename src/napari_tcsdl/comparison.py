@@ -101,9 +101,13 @@ class BlockResult:
         """Frames in this block: B, fewer only in the last."""
         return len(self.reference)
 
+    def codec(self, name: str) -> CodecBlock:
+        """What the codec named ``name`` made of this block."""
+        return next(block for block in self.codecs if block.codec == name)
+
     def frames(self, codec: str) -> NDArray[Any]:
         """Frames (n, H, W) of the codec named ``codec``."""
-        return next(block.frames for block in self.codecs if block.codec == codec)
+        return self.codec(codec).frames
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,8 @@ from napari.components import ViewerModel
 from napari_tcsdl.comparison import FrameScores
 from napari_tcsdl.display._qt.worker import THREAD_NAME
 from napari_tcsdl.display.job import BlockReady, Finished, Prepared
-from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
+from napari_tcsdl.display.roles import JPEG, MEASUREMENT, RECONSTRUCTION
+from napari_tcsdl.display.store import ResultStore
 from napari_tcsdl.settings import Settings
 
 CODECS = ("raw", "unfolding", "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
@@ -84,7 +85,7 @@ def tell(monkeypatch):
         )
         descriptions = dict.fromkeys(CODECS, "made up")
         return BlockReady(
-            job.generation, index, first, count, scores, descriptions, (5.0, 95.0), 42
+            job.generation, index, first, count, scores, descriptions, (5.0, 95.0), {JPEG: 42}
         )
 
     class Tell:

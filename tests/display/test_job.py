@@ -15,7 +15,7 @@ from napari_tcsdl.display.job import (
     ReconstructionJob,
     find_choices,
 )
-from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION
+from napari_tcsdl.display.roles import JPEG, MEASUREMENT, RECONSTRUCTION
 from napari_tcsdl.pipeline import compress
 from napari_tcsdl.reconstruction import RECONSTRUCTORS
 from napari_tcsdl.settings import Settings

@@ -10,7 +10,9 @@ from napari_tcsdl._validation import InputError
 from napari_tcsdl.display import layers as made
 from napari_tcsdl.display.layers import Calibration, Geometry
 from napari_tcsdl.display.lazy import LazyStack
-from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
+from napari_tcsdl.display.roles import DEFAULT_ROLES, JPEG, MEASUREMENT, RECONSTRUCTION
+from napari_tcsdl.display.run import Run
+from napari_tcsdl.display.store import ResultStore
 from napari_tcsdl.settings import Settings
 
 
@@ -142,9 +144,9 @@ def tuples(layer, frames, tmp_path):
         JPEG: np.dtype(np.uint8),
         MEASUREMENT: np.dtype(np.float32),
     }
-    store = ResultStore(frames.shape, 4, dtypes, tmp_path)
-    settings = Settings(compression_ratio=4).to_json()
-    return made.comparison_layers(layer.data, store, Geometry.of(layer), (1.0, 9.0), settings)
+    run = Run(None, Settings(compression_ratio=4), layer, Geometry.of(layer))
+    run.store = ResultStore(frames.shape, 4, dtypes, tmp_path)
+    return run.first_layers(DEFAULT_ROLES, (1.0, 9.0))
 
 
 def test_four_layers_in_the_order_of_their_boxes(tuples):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from napari_tcsdl._validation import Cancelled, OutputError
-from napari_tcsdl.display.store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
+from napari_tcsdl.display.roles import JPEG, MEASUREMENT, RECONSTRUCTION
+from napari_tcsdl.display.store import ResultStore
 
 DTYPES = {
     RECONSTRUCTION: np.dtype(np.float32),

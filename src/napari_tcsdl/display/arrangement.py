@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,14 +47,15 @@ class Arrangement:
     viewer
         The viewer.
     boxes
-        Layers in the order of their boxes.
+        Layers in the order of their boxes; those that are visible have one.
     """
 
     viewer: ViewerModel
-    boxes: Sequence[Layer]
+    boxes: list[Layer]
     _before: dict[str, Any] = field(default_factory=dict)
     _hidden: list[Layer] = field(default_factory=list)
     _shape: tuple[int, int] = (-1, -1)
+    _filled: bool = False
 
     def apply(self) -> None:
         """Switch to the boxes, remembering how the viewer was."""
@@ -87,7 +88,17 @@ class Arrangement:
             layer.visible = True
             yield
             label_of(layer).visible = True
+            layer.events.visible.connect(self._on_visible)
             yield
+        self._filled = True
+
+    def show(self, layer: Layer, visible: bool = True) -> None:
+        """Give ``layer`` a box, or take it away."""
+        if layer not in self.boxes:
+            self.boxes.append(layer)
+            layer.events.visible.connect(self._on_visible)
+        label_of(layer).visible = visible
+        layer.visible = visible
 
     def restore(self) -> None:
         """Bring the viewer back to how it was; what the user has changed since stays changed."""
@@ -100,14 +111,19 @@ class Arrangement:
         for name, value in self._before["bar"].items():
             setattr(bar, name, value)
         for layer in self.boxes:
+            layer.events.visible.disconnect(self._on_visible)
             label_of(layer).visible = False
         for layer in self._hidden:
             if layer in self.viewer.layers:
                 layer.visible = True
         self._before = {}
+        self._filled = False
         self._hidden = []
         if len(self.viewer.layers):
             self.viewer.reset_view()
+
+    def _on_visible(self) -> None:
+        self._on_resize()
 
     def _on_resize(self) -> None:
         """Follow the window's shape, unless the user has chosen a shape of grid himself."""
@@ -115,12 +131,15 @@ class Arrangement:
             self.viewer.reset_view(layers=list(self.boxes))
 
     def _set_shape(self) -> bool:
-        first = next((layer for layer in self.boxes if layer in self.viewer.layers), None)
-        if first is None:
+        # Before the boxes are filled none is visible yet: all will be.
+        there = [layer for layer in self.boxes if layer in self.viewer.layers]
+        shown = [layer for layer in there if layer.visible] if self._filled else there
+        if not shown:
             return False
+        first = shown[0]
         height, width = first.extent.world[1][-2:] - first.extent.world[0][-2:]
         canvas = self.viewer.canvas.size
-        shape = best_grid(len(self.boxes), (height, width), canvas)
+        shape = best_grid(len(shown), (height, width), canvas)
         size = float(np.clip(canvas[1] / shape[1] / 40, *FONT_SIZES))
         for layer in self.boxes:
             label_of(layer).font_size = size

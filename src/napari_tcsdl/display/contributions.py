@@ -25,7 +25,7 @@ from .layers import (
     result_layer,
 )
 from .lazy import LazyStack
-from .store import MEASUREMENT
+from .roles import MEASUREMENT
 
 SUFFIX = ".tcs.zarr"
 

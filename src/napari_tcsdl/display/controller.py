@@ -15,20 +15,19 @@ from .._validation import InputError, check_compression_ratio
 from ..settings import Settings
 from .arrangement import Arrangement, label_of
 from .job import BlockReady, ComparisonJob, Finished, Job, Prepared, ReconstructionJob, Report
-from .layers import (
-    KEY,
-    ROLES,
-    Geometry,
-    add_scores,
-    movie_from_layer,
-)
+from .layers import KEY, Geometry, LayerTuple, add_scores, movie_from_layer
+from .roles import DEFAULT_ROLES, JPEG, MEASUREMENT, RECONSTRUCTION, ROLES, in_order
 from .run import Run, compressed_file
-from .store import JPEG, MEASUREMENT, RECONSTRUCTION
 
 _END = object()
 
 
-def _at_once(call: Callable[[], None]) -> None:
+Later = Callable[[Callable[[], None]], None]
+"""Calls what it is given in a later turn of the window."""
+
+
+def at_once(call: Callable[[], None]) -> None:
+    """Call ``call`` now: where there is no window to keep alive."""
     call()
 
 
@@ -51,13 +50,12 @@ class Controller:
     abandoned = Signal()
     """The user has deleted the results of a run; it was stopped."""
 
-    def __init__(
-        self, viewer: ViewerModel, later: Callable[[Callable[[], None]], None] = _at_once
-    ) -> None:
+    def __init__(self, viewer: ViewerModel, later: Later = at_once) -> None:
         self.viewer = viewer
-        self._later = later
+        self.later = later
         self.run: Run | None = None
         self.generation = 0
+        self.wanted = set(DEFAULT_ROLES)
         self._arrangement: Arrangement | None = None
         viewer.dims.events.point.connect(self._on_slider)
         viewer.dims.events.range.connect(self._trim_slider)
@@ -187,36 +185,78 @@ class Controller:
             if not more:
                 report.shown.set()
         if more:
-            self._later(partial(self._advance, steps, run, report))
+            self.later(partial(self._advance, steps, run, report))
         elif self.run is run:
             self._tell()
 
     def _show_layers(self, run: Run, report: Prepared) -> Iterator[None]:
         """Add the layers one by one, still hidden, then fill the boxes one by one."""
-        for data, kwargs, kind in run.results(report):
-            layer = Layer.create(data, kwargs | {"visible": False}, kind)
-            run.layers[kwargs["metadata"][KEY]["role"]] = layer
-            run.added.append(layer)
-            point = self.viewer.dims.point
-            self.viewer.add_layer(layer)
-            self.viewer.dims.point = point
+        run.store = report.store
+        limits = report.limits or tuple(run.source.contrast_limits)
+        for entry in run.first_layers(in_order(self.wanted), limits):
+            self._add(run, entry)
             yield
         self._trim_slider()
         self._update_labels()
-        boxes = [run.layers[role] for role in ROLES if role in run.layers]
+        boxes = [layer for layer in self.viewer.layers if layer in run.layers.values()]
         self._arrangement = Arrangement(self.viewer, boxes)
         yield from self._arrangement.steps()
+
+    def _add(self, run: Run, entry: LayerTuple) -> Layer:
+        """Add a layer, hidden, where its box belongs; the slider stays where it is."""
+        data, kwargs, kind = entry
+        layer = Layer.create(data, kwargs | {"visible": False}, kind)
+        role = kwargs["metadata"][KEY]["role"]
+        run.layers[role] = layer
+        run.added.append(layer)
+        order = in_order(list(run.layers))
+        behind = [run.layers[other] for other in order[order.index(role) + 1 :]]
+        places = [self.viewer.layers.index(other) for other in behind if other in run.added]
+        point = self.viewer.dims.point
+        self.viewer.layers.insert(min(places, default=len(self.viewer.layers)), layer)
+        self.viewer.dims.point = point
+        return layer
+
+    # --- boxes --------------------------------------------------------------------------------
+
+    def roles(self) -> list[str]:
+        """List what the run can show, in the order of the boxes."""
+        return self.run.roles() if self.run is not None else []
+
+    def shown_roles(self) -> list[str]:
+        """List what is shown now."""
+        layers = self.run.layers if self.run is not None else {}
+        return in_order([role for role, layer in layers.items() if layer.visible])
+
+    def show_role(self, role: str, visible: bool = True) -> None:
+        """Show or hide the box of ``role``, now and in later runs.
+
+        A role that this run has nothing of is remembered for the next.
+        """
+        (self.wanted.add if visible else self.wanted.discard)(role)
+        run, arrangement = self.run, self._arrangement
+        if run is None or arrangement is None:
+            return
+        layer = run.layers.get(role)
+        if layer is None and visible and role in run.roles():
+            limits = tuple(run.layers[RECONSTRUCTION].contrast_limits)
+            layer = self._add(run, run.layer(role, limits))
+            self._trim_slider()
+        if layer is not None:
+            arrangement.show(layer, visible)
+        self._tell()
 
     def _show_block(self, run: Run, report: BlockReady) -> None:
         run.scores += report.scores
         run.by_frame.update({(score.codec, score.frame): score for score in report.scores})
-        run.qualities[report.index] = report.quality
+        run.qualities[report.index] = report.qualities
         run.frames_done += report.n_frames
         shown = report.first_frame <= self.frame < report.first_frame + report.n_frames
         for layer in run.added:
             codec = layer.metadata[KEY]["codec"]
             add_scores(layer, report.scores, report.descriptions.get(codec, ""))
-            if report.index == 0 and report.limits is not None:
+            like_frames = ROLES[layer.metadata[KEY]["role"]].like_frames
+            if report.index == 0 and report.limits is not None and like_frames:
                 layer.contrast_limits = report.limits
             if shown and layer in self.viewer.layers:
                 layer.refresh(extent=False)

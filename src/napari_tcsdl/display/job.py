@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,14 +14,33 @@ from .._validation import Cancelled
 from ..movie import Movie
 from ..settings import Settings
 from .layers import contrast_limits, title_of
+from .roles import (
+    BINNING,
+    CONSISTENCY,
+    JPEG,
+    JPEG_RAW_OVER_B,
+    MEASUREMENT,
+    RECONSTRUCTION,
+    REFERENCE,
+    UNCERTAINTY,
+)
 from .sentences import one_sentence
-from .store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
+from .store import ResultStore
+
+if TYPE_CHECKING:
+    from ..comparison import BlockResult
+    from ..decoding import ReconstructedBlock
 
 SHOW_SECONDS = 20.0
 """Longest wait for the window to show the layers of a run."""
-JPEG_CODEC = "jpeg_same_bytes"
 CONTRAST_MARGIN = 0.25
 """All boxes share the contrast of the reference, widened so that noise is not clipped."""
+
+_JPEGS = {JPEG: "jpeg_same_bytes", JPEG_RAW_OVER_B: "jpeg_raw_over_B"}
+_MAPS: dict[str, np.dtype[Any]] = {
+    UNCERTAINTY: np.dtype(np.float16),
+    CONSISTENCY: np.dtype(np.float16),
+}
 
 
 # --- reports ----------------------------------------------------------------------------------
@@ -53,7 +72,8 @@ class BlockReady(Report):
     """Frames ``first_frame`` … ``first_frame + n_frames − 1`` are in the stacks.
 
     ``descriptions`` says, for each codec, its encoder, version and flags; ``limits`` is the
-    contrast of the reference frames, or None where there is none.
+    contrast of the reference frames, or None where there is none; ``qualities`` are JPEG's, by
+    role.
     """
 
     index: int
@@ -62,7 +82,7 @@ class BlockReady(Report):
     scores: tuple[Any, ...] = ()
     descriptions: dict[str, str] = field(default_factory=dict)
     limits: tuple[float, float] | None = None
-    quality: int | None = None
+    qualities: dict[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +156,15 @@ class ComparisonJob:
             step = _stoppable(self.stop, progress)
             middle = self.n_frames // 2
             limits = contrast_limits(self.movie.read(middle, middle + 1))
+            dtype, real = self.movie.dtype, np.dtype(np.float32)
+            extras = {BINNING: real, JPEG_RAW_OVER_B: dtype, **_MAPS}
+            if self.settings.reference != "raw":
+                extras[REFERENCE] = real
             store = ResultStore(
                 self.movie.shape,
                 self.settings.compression_ratio,
-                {
-                    RECONSTRUCTION: np.dtype(np.float32),
-                    JPEG: self.movie.dtype,
-                    MEASUREMENT: np.dtype(np.float32),
-                },
+                {RECONSTRUCTION: real, JPEG: dtype, MEASUREMENT: real},
+                extras=extras,
             )
             _announce(Prepared(self.generation, store, limits), report, self.stop)
             step(0.0)
@@ -158,10 +179,7 @@ class ComparisonJob:
         comparison = compare(self.movie, path, self.settings, truth=self.truth, progress=step)
         step(0.0)
         for block in comparison.run(step):
-            jpeg = next(codec for codec in block.codecs if codec.codec == JPEG_CODEC)
-            store.write(RECONSTRUCTION, block.first_frame, block.frames(self.settings.decoder))
-            store.write(JPEG, block.first_frame, jpeg.frames)
-            store.write(MEASUREMENT, block.index, block.measurement[None])
+            self._write(store, block, path)
             report(
                 BlockReady(
                     self.generation,
@@ -171,11 +189,23 @@ class ComparisonJob:
                     block.scores,
                     {codec.codec: codec.description for codec in block.codecs},
                     contrast_limits(block.reference, margin=CONTRAST_MARGIN),
-                    jpeg.quality,
+                    {role: block.codec(codec).quality for role, codec in _JPEGS.items()},
                 )
             )
         real_bytes = dict(open_compressed(path).bytes_on_disk())
         report(Finished(self.generation, self.movie.nbytes, real_bytes, path))
+
+    def _write(self, store: ResultStore, block: BlockResult, path: Path) -> None:
+        """Keep what there is to see of a block."""
+        from ..decoding import ReconstructedBlock
+
+        first, frames = block.first_frame, block.frames(self.settings.decoder)
+        store.write(RECONSTRUCTION, first, frames)
+        for role, codec in (_JPEGS | {BINNING: "binning"}).items():
+            store.write(role, first, block.frames(codec))
+        store.write(REFERENCE, first, block.reference)
+        store.write(MEASUREMENT, block.index, block.measurement[None])
+        _write_maps(store, path, block.index, ReconstructedBlock(first, frames, block.uncertainty))
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,19 +232,15 @@ class ReconstructionJob:
                 (self.n_frames, height, width),
                 compressed.masks.compression_ratio,
                 {RECONSTRUCTION: np.dtype(np.float32)},
+                extras=_MAPS,
             )
             _announce(Prepared(self.generation, store), report, self.stop)
             step(0.0)
             for index, block in enumerate(blocks):
                 store.write(RECONSTRUCTION, block.first_frame, block.frames)
-                report(
-                    BlockReady(
-                        self.generation,
-                        index,
-                        block.first_frame,
-                        len(block.frames),
-                    )
-                )
+                _write_maps(store, self.path, index, block)
+                count = len(block.frames)
+                report(BlockReady(self.generation, index, block.first_frame, count))
             pixels = self.n_frames * height * width
             raw_bytes = pixels * np.dtype(compressed.header.dtype).itemsize
             real_bytes = dict(compressed.bytes_on_disk())
@@ -245,6 +271,18 @@ def find_choices() -> Choices:
     formats = {row.name: row.suffixes for row in FORMATS if FOLDER not in row.suffixes}
     lines = {name: row.line for name, row in RECONSTRUCTORS.items()}
     return Choices(devices, decoders, formats, lines)
+
+
+def _write_maps(store: ResultStore, path: Path, index: int, block: ReconstructedBlock) -> None:
+    """Keep what the decoder does not know, and where it contradicts the measurement."""
+    from ..io import open_compressed
+    from ..pipeline import consistency_map
+
+    if block.uncertainty is not None:
+        store.write(UNCERTAINTY, block.first_frame, block.uncertainty)
+    compressed = open_compressed(path)
+    if compressed.header.noise is not None:
+        store.write(CONSISTENCY, index, consistency_map(compressed, index, block.frames)[None])
 
 
 def _announce(prepared: Prepared, report: Reporter, stop: threading.Event) -> None:

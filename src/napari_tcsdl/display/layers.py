@@ -14,18 +14,17 @@ from numpy.typing import NDArray
 from .._validation import InputError, TcsdlError, check_movie_shape
 from ..movie import Movie
 from .lazy import LazyStack
-from .store import JPEG, MEASUREMENT, RECONSTRUCTION, ResultStore
+from .roles import CONSISTENCY, UNCERTAINTY
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 
 KEY = "tcsdl"
 """Where our layers keep what they are, in ``layer.metadata``."""
 
-RAW = "raw"
-ROLES = (RAW, RECONSTRUCTION, JPEG, MEASUREMENT)
-"""Names of the layers of a comparison, in the order of their boxes."""
-
 AXES = ("t", "y", "x")
+
+COLORMAPS = {UNCERTAINTY: "magma", CONSISTENCY: "bwr"}
+"""Of boxes that show no frames."""
 
 TITLES = {
     "raw": "raw",
@@ -251,36 +250,12 @@ def result_layer(
         "name": role,
         **vars(geometry),
         "contrast_limits": limits,
-        "colormap": "gray",
+        "colormap": COLORMAPS.get(role, "gray"),
         "metadata": {KEY: {"role": role, **metadata}},
         "rgb": False,
         "multiscale": False,
     }
     return data, kwargs, "image"
-
-
-def comparison_layers(
-    raw: Any,
-    store: ResultStore,
-    geometry: Geometry,
-    limits: tuple[float, float],
-    settings: dict[str, Any],
-) -> list[LayerTuple]:
-    """Layers of a comparison, raw | reconstruction | JPEG | measurement, in this order."""
-    stacks = {RAW: raw, **store.stacks}
-    codecs = {RAW: "raw", RECONSTRUCTION: settings["decoder"], JPEG: "jpeg_same_bytes"}
-    coarse = geometry.measurement(settings["compression_ratio"])
-    return [
-        result_layer(
-            role,
-            stacks[role],
-            coarse if role == MEASUREMENT else geometry,
-            limits,
-            {"codec": codecs.get(role), "settings": dict(settings), "scores": []},
-        )
-        for role in ROLES
-        if role in stacks
-    ]
 
 
 def add_scores(layer: Layer, scores: Sequence[Any], description: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import weakref
@@ -12,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import Cancelled, OutputError
-
-RECONSTRUCTION, JPEG, MEASUREMENT = "reconstruction", "JPEG", "measurement"
+from .roles import ROLES
 
 
 class TemporaryFolder:
@@ -33,6 +33,8 @@ class FolderArray(np.memmap):
 class ResultStore:
     """Memory-mapped stacks in a temporary folder that lives as long as they do.
 
+    ``stacks`` are there from the beginning, dark; ``filled`` names those that hold something.
+
     Parameters
     ----------
     shape
@@ -40,14 +42,16 @@ class ResultStore:
     compression_ratio
         B: there is one measurement for every B frames.
     dtypes
-        Pixel type of each stack that is wanted, by name.
+        Pixel type of each stack that is wanted, by its role.
     parent
         Folder in which the temporary folder is made; the system's by default.
+    extras
+        More stacks, kept as far as the disk has twice the room for them.
 
     Raises
     ------
     OutputError
-        If the disk has no room for the stacks.
+        If the disk has no room for the stacks that are wanted.
     """
 
     def __init__(
@@ -56,12 +60,19 @@ class ResultStore:
         compression_ratio: int,
         dtypes: dict[str, np.dtype[Any]],
         parent: Path | None = None,
+        *,
+        extras: dict[str, np.dtype[Any]] | None = None,
     ) -> None:
         n_frames, height, width = shape
-        counts = {MEASUREMENT: -(-n_frames // compression_ratio)}
-        shapes = {name: (counts.get(name, n_frames), height, width) for name in dtypes}
+        n_blocks = -(-n_frames // compression_ratio)
+        wanted = {**dtypes, **(extras or {})}
+        shapes = {
+            name: (n_blocks if ROLES[name].per_block else n_frames, height, width)
+            for name in wanted
+        }
+        sizes = {n: math.prod(shapes[n]) * np.dtype(wanted[n]).itemsize for n in wanted}
         parent = Path(parent or tempfile.gettempdir())
-        needed = sum(int(np.prod(shapes[n])) * np.dtype(dtypes[n]).itemsize for n in dtypes)
+        needed = sum(sizes[name] for name in dtypes)
         free = shutil.disk_usage(parent).free
         if needed > free:
             raise OutputError(
@@ -69,11 +80,20 @@ class ResultStore:
                 f"{needed / 1e9:.1f} GB for the results of this movie; free some space there, "
                 "or set TMPDIR to a larger disk"
             )
+        for name in extras or {}:
+            if 2 * (needed + sizes[name]) > free:
+                del wanted[name]
+            else:
+                needed += sizes[name]
         self.folder = TemporaryFolder(parent)
+        self.filled: set[str] = set()
         self.stacks: dict[str, NDArray[Any]] = {}
-        for name, dtype in dtypes.items():
+        for name, dtype in wanted.items():
             stack = FolderArray(
-                self.folder.path / f"{name}.raw", dtype=dtype, mode="w+", shape=shapes[name]
+                self.folder.path / f"{name.replace('/', '_')}.raw",
+                dtype=dtype,
+                mode="w+",
+                shape=shapes[name],
             )
             stack.folder = self.folder
             self.stacks[name] = stack
@@ -87,19 +107,23 @@ class ResultStore:
         """Put ``values`` (n, H, W) at index ``first`` of stack ``name``.
 
         Integer stacks are rounded and clipped: they are what a detector of that type would show.
+        A stack that is not kept is passed over.
 
         Raises
         ------
         Cancelled
             If the store was closed meanwhile.
         """
+        if not self.stacks:
+            raise Cancelled
         stack = self.stacks.get(name)
         if stack is None:
-            raise Cancelled
+            return
         if stack.dtype.kind in "iu":
             limits = np.iinfo(stack.dtype)
             values = np.clip(np.rint(values), limits.min, limits.max)
         stack[first : first + len(values)] = values
+        self.filled.add(name)
 
     def close(self) -> None:
         """Remove the folder now."""
