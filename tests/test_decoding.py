@@ -1,6 +1,7 @@
 """Blocks in any order: groups, their neighbours, damage, and what is refused before any work."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -451,3 +452,32 @@ def test_the_consistency_map_shows_where_frames_were_tampered_with(compressed, m
 def test_the_consistency_map_of_frames_of_another_block_is_refused(compressed):
     with pytest.raises(InputError, match=r"got frames \(3, 40, 36\).*expected \(4, 40, 36\)"):
         consistency_map(compressed, 1, noisy_frames(3))
+
+
+# --- weights of one's own -----------------------------------------------------------------------
+
+
+def test_weights_from_a_file_are_those_that_decode(compressed, tmp_path):
+    """A copy of the shipped weights gives the same frames; other weights give others."""
+    import torch
+
+    from napari_tcsdl.reconstruction import load_checkpoint, save_checkpoint, shipped_weights
+
+    usual = Settings(compression_ratio=RATIO, mask_tile=16, device="cpu", decoder="unfolding")
+    shipped = load_checkpoint(shipped_weights("unfolding"))
+    copy, other = tmp_path / "copy.safetensors", tmp_path / "other.safetensors"
+    save_checkpoint(copy, shipped)
+    halved = {name: weight / 2 for name, weight in shipped.state.items()}
+    assert any(torch.count_nonzero(weight) for weight in halved.values())
+    save_checkpoint(other, replace(shipped, state=halved))
+    expected = decode_block(compressed, 1, usual).frames
+    np.testing.assert_array_equal(
+        decode_block(compressed, 1, replace(usual, weights=str(copy))).frames, expected
+    )
+    found = decode_block(compressed, 1, replace(usual, weights=str(other))).frames
+    assert np.abs(found - expected).max() > 1
+
+
+def test_weights_for_a_decoder_without_any_are_refused():
+    with pytest.raises(InputError, match=r"got weights mine\.safetensors for decoder 'gap_tv'"):
+        check_decoder(Settings(decoder="gap_tv", weights="mine.safetensors", device="cpu"))
