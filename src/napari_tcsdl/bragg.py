@@ -221,6 +221,32 @@ def spot_scores(
     return scores
 
 
+def near_jpeg_harmonic(
+    rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int], block: int = _JPEG_BLOCK
+) -> NDArray[np.bool_]:
+    """Whether Fourier pixels lie where the blocks of JPEG make spots of their own.
+
+    Parameters
+    ----------
+    rows, columns
+        Offsets from zero frequency [Fourier px], whole or not; they are broadcast.
+    shape
+        (H, W) of the spectrum.
+    block
+        [px] Side of a block.
+
+    Returns
+    -------
+    NDArray
+        True within four Fourier pixels of a multiple of 1 / ``block`` on an axis, zero left out.
+    """
+    near = np.zeros(np.broadcast_shapes(rows.shape, columns.shape), bool)
+    for along, across, size in ((rows, columns, shape[0]), (columns, rows, shape[1])):
+        order = np.maximum(np.rint(np.abs(along) * block / size), 1)
+        near |= np.hypot(np.abs(along) - order * size / block, across) <= _JPEG_RADIUS
+    return near
+
+
 def _ring(spectrum: Spectrum, name: str, d_spacing: float) -> NDArray[np.bool_]:
     """Fourier pixels of a reflection, without those where JPEG's blocks make spots."""
     nyquist = spectrum.step * min(spectrum.power.shape) / 2
@@ -244,9 +270,4 @@ def _ring(spectrum: Spectrum, name: str, d_spacing: float) -> NDArray[np.bool_]:
 def _jpeg_spots(height: int, width: int) -> NDArray[np.bool_]:
     """Where multiples of 1/8 px⁻¹ lie on the axes, zero frequency in the middle."""
     rows, columns = (np.arange(size) - size // 2 for size in (height, width))
-    spots = np.zeros((height, width), bool)
-    for order in range(1, _JPEG_BLOCK // 2 + 1):
-        down, across = order * height / _JPEG_BLOCK, order * width / _JPEG_BLOCK
-        spots |= np.hypot((np.abs(rows) - down)[:, np.newaxis], columns) <= _JPEG_RADIUS
-        spots |= np.hypot(rows[:, np.newaxis], np.abs(columns) - across) <= _JPEG_RADIUS
-    return spots
+    return near_jpeg_harmonic(rows[:, np.newaxis], columns, (height, width))

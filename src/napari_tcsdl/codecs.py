@@ -195,7 +195,8 @@ def _to_8_bit(
 
 
 def _jpeg_encode(frame: NDArray[np.uint8], quality: int) -> bytes:
-    return bytes(imagecodecs.jpeg8_encode(frame, level=quality, optimize=True))
+    whole = np.ascontiguousarray(frame)  # the encoder takes no views, such as transposed movies
+    return bytes(imagecodecs.jpeg8_encode(whole, level=quality, optimize=True))
 
 
 def _largest_quality(total: Callable[[int], int], budget: int) -> int:

@@ -81,17 +81,19 @@ def apodise(image: NDArray[Any]) -> NDArray[np.float32]:
             "frame by frame"
         )
     pixels = image.astype(np.float32)
-    if not np.isfinite(pixels).all():
+    down, across = (_hann(side) for side in image.shape)
+    # The mean under the window, not the plain one: it leaves nothing at zero frequency.
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = down @ pixels @ across / (down.sum() * across.sum())
+    if not np.isfinite(mean) and not np.isfinite(pixels).all():  # no weight of the window is 0
         raise InputError(
             "got NaN or infinite pixels for the power spectrum, expected finite detector values; "
             "repair or leave out that frame"
         )
-    height, width = image.shape
-    window = _hann(height)[:, np.newaxis] * _hann(width)
-    # The mean under the window, not the plain one: it leaves nothing at zero frequency.
-    pixels = (pixels - np.average(pixels, weights=window)).astype(np.float32)
-    apodised: NDArray[np.float32] = pixels * (window / np.sqrt((window**2).sum()))
-    return apodised
+    pixels -= mean
+    pixels *= (down / np.sqrt((down**2).sum()))[:, np.newaxis]
+    pixels *= across / np.sqrt((across**2).sum())
+    return pixels
 
 
 def pixel_spacing(pixel_size: float | None) -> float:
