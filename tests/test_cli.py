@@ -115,6 +115,36 @@ def test_a_summary_is_a_preset_for_the_next_run(movie_path, tmp_path):
     assert second["settings"]["seed"] == 5
 
 
+def test_a_yaml_preset_is_read_and_options_win_over_it(movie_path, tmp_path):
+    preset, out = tmp_path / "mine.yaml", tmp_path / "o.tcs.zarr"
+    preset.write_text("compression_ratio: 3\nmask_tile: 16\nseed: 5\n")
+    run("compress", movie_path, "--preset", preset, "--seed", 6, "-o", out)
+    facts = json.loads(run("info", out, "--json")[0])
+    assert (facts["compression_ratio"], facts["settings"]["seed"]) == (3, 6)
+
+
+def test_a_preset_decodes_a_file_and_leaves_its_masks(compressed_path, tmp_path):
+    preset, out = tmp_path / "mine.json", tmp_path / "rec.tif"
+    preset.write_text('{"compression_ratio": 9, "decoder": "gap_tv", "device": "cpu"}')
+    text, _ = run("reconstruct", compressed_path, "--preset", preset, "-o", out)
+    assert "9 frames, decoder gap_tv" in text
+    settings = json.loads((tmp_path / "rec.tif.json").read_text())["settings"]
+    assert (settings["compression_ratio"], settings["decoder"]) == (RATIO, "gap_tv")
+
+
+def test_recommend_proposes_b_with_a_reason(movie_path):
+    advice = json.loads(run("recommend", movie_path, "--json")[0])
+    assert 4 <= advice["compression_ratio"] <= FRAMES
+    assert advice["motion"] == pytest.approx(0.3, abs=0.05)
+    out, _ = run("recommend", movie_path)
+    assert out.strip() == advice["reason"]
+    assert f"B = {advice['compression_ratio']}" in out
+
+
+def test_recommend_without_a_movie_is_one_sentence(monkeypatch, capsys, tmp_path):
+    assert "no.tif" in fails(monkeypatch, capsys, "recommend", tmp_path / "no.tif")
+
+
 @pytest.mark.parametrize("command", ["reconstruct", "compare"])
 def test_help_says_what_each_decoder_is(command):
     text = " ".join(run(command, "--help")[0].replace("│", " ").split())

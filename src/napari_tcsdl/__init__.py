@@ -7,6 +7,7 @@ module                stage
 ====================  ==========================================================
 ``movie``             lazy frames X_b (T, H, W) with pixel size and frame time
 ``simulate``          movies with known truth, and the sample movie
+``selection``         a part of a movie: frames, field, binning, calibration
 ``masks``             coded masks C_b, seeded, bit-packed, tileable
 ``encoder``           Y = Σ_b C_b ⊙ X_b as a detector would make it (numba)
 ``measurement``       the forward operator Φ in torch, adjoint, pseudo-inverse
@@ -22,16 +23,26 @@ module                stage
 ``frc``               Fourier ring correlation, and the resolution it tells
 ``fourier``           power spectrum and d-spacing
 ``bragg``             contrast of Bragg spots, reflection by reflection
+``lattice``           rings of known substances: hkl and d-spacings
+``spots``             Bragg spots found in a spectrum: d, angle, SNR
+``radial``            mean power against spatial frequency
 ``settings``          what to do, as one object that is saved with every result
 ``training``          movies, masks and one loop that teach the learned decoders
 ``decoding``          the blocks of a compressed movie, decoded in any order
 ``pipeline``          the stages as code: compress, reconstruct
 ``reference``         what scores are taken against: truth, raw or denoised frames
 ``comparison``        a movie against its reconstruction and its rivals
+``motion``            how fast the specimen moves and changes
+``advice``            which B for this movie, with the reason
+``cost``              time, memory and disk of a run before it starts
+``presets``           settings as a file, and as a command line
 ``describe``          what a movie or a compressed file holds, for people and scripts
 ``figures``           a comparison as one picture
 ``export``            a reconstruction as TIFF
 ``report``            a comparison as table, summary and picture
+``view_figure``       what the window shows as a figure for paper
+``movie_clip``        what it shows as a side-by-side movie
+``cli_info``          ``validate``, ``info`` and ``recommend`` on the command line
 ``cli_train``         ``train``, fine-tuning included, on the command line
 ``cli``, ``display``  the same on the command line and in napari
 ====================  ==========================================================

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from rich.text import Text
 
 from ._validation import Cancelled, InputError, check_compression_ratio
 from .movie import Movie
+from .presets import load_preset
 from .reconstruction import RECONSTRUCTORS
 from .settings import Settings
 
@@ -103,23 +103,22 @@ def frames_kept(compressed: CompressedMovie) -> str:
 
 def settings_from(preset: Path | Settings | None, **given: Any) -> Settings:
     """Take settings of a preset, with what was given on the command line put over them."""
-    base = preset if isinstance(preset, Settings) else Settings()
-    if isinstance(preset, Path):
-        try:
-            base = Settings.from_json(json.loads(preset.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise InputError(
-                f"got preset {preset}, which cannot be read ({error.strerror}), expected a JSON "
-                "file of settings; check the path"
-            ) from error
-        except (AttributeError, json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
-            raise InputError(
-                f"got preset {preset}, which is not a JSON object of settings ({error}), expected "
-                "a summary.json that compare wrote, or its settings; check the file"
-            ) from error
+    base = load_preset(preset) if isinstance(preset, Path) else preset or Settings()
     if given.get("compression_ratio") is not None:
         given["compression_ratio"] = check_compression_ratio(given["compression_ratio"])
     return replace(base, **{key: value for key, value in given.items() if value is not None})
+
+
+def with_decoding_of(preset: Path, stored: Settings) -> Settings:
+    """Return the settings of a compressed file, decoded as the preset says."""
+    chosen = load_preset(preset)
+    return replace(
+        stored,
+        decoder=chosen.decoder,
+        weights=chosen.weights,
+        device=chosen.device,
+        decode_tile=chosen.decode_tile,
+    )
 
 
 def open_calibrated(path: Path, pixel_size: float | None, frame_time: float | None) -> Movie:
@@ -174,7 +173,7 @@ DecodeTile = Annotated[
 ]
 Preset = Annotated[
     Path | None,
-    typer.Option(readable=False, help="JSON file of settings; options given win over it."),
+    typer.Option(readable=False, help="JSON or YAML file of settings; options given win over it."),
 ]
 PixelSize = Annotated[
     float | None, typer.Option(help="Pixel size [Å/px], where the file lacks it or is wrong.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+
+from ._box_picture import bar_length
 
 GROUND, TEXT, MUTED, LINE, MARK = "#15181d", "#e6e9ee", "#98a1af", "#343a45", "#ffd166"
 DPI = 150
@@ -104,14 +105,8 @@ class Layout:
 def scale_bar(axes: Axes, shape: tuple[int, int], pixel_size: float | None) -> None:
     """Draw a round length of at most a third of the panel, with its name above it."""
     height, width = shape
-    step = 1.0 if pixel_size is None else pixel_size / 10
-    longest = 0.33 * width * step
-    power = 10.0 ** math.floor(math.log10(longest))
-    length = max(factor * power for factor in (1, 2, 5) if factor * power <= longest)
-    words = f"{length:g} {'px' if pixel_size is None else 'nm'}"
-    if pixel_size is not None and length >= 1000:
-        words = f"{length / 1000:g} µm"
-    share, em = length / step / width, 0.07 * width / height  # em: of the panel's height
+    length, words = bar_length(width, pixel_size)
+    share, em = length / width, 0.07 * width / height  # em: of the panel's height
     where: dict[str, Any] = {"transform": axes.transAxes}
     back = Rectangle((0, 0), share + 0.09, 2.1 * em, color="black", alpha=0.62, lw=0, **where)
     axes.add_patch(back)

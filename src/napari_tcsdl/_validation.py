@@ -7,6 +7,8 @@ window show ``str(error)`` and nothing else, so a message must stand on its own.
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,16 @@ class DeviceError(TcsdlError):
 
 class Cancelled(Exception):  # noqa: N818 - an outcome that the user chose, not an error
     """Raised out of a progress callback to stop work; not an error."""
+
+
+def exit_code(work: Callable[[], object]) -> int:
+    """Do the work of a ``python -m`` command: 0, or 2 with its error in one line on stderr."""
+    try:
+        work()
+    except TcsdlError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 def check_compression_ratio(value: object, n_frames: int | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Command line: compress, reconstruct, compare, validate, info, demo, view.
+"""Command line: compress, reconstruct, compare, validate, info, recommend, demo, view, train.
 
 Results go to standard output, progress and errors to standard error. An error is one sentence
 and exit code 2; ``validate`` exits with 1 if it finds a violation.
@@ -6,7 +6,6 @@ and exit code 2; ``validate`` exits with 1 if it finds a violation.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -41,8 +40,10 @@ from ._cli_common import (
     start_window,
     unused_folder,
     why_no_window,
+    with_decoding_of,
 )
 from ._validation import Cancelled, InputError, TcsdlError
+from .cli_info import info, recommend, validate
 from .cli_train import train
 from .movie import Movie
 from .settings import Settings
@@ -112,6 +113,7 @@ def reconstruct(
     weights: Weights = None,
     device: Device = None,
     tile: DecodeTile = None,
+    preset: Preset = None,
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Write NaN frames where a part is damaged.")
     ] = False,
@@ -124,7 +126,12 @@ def reconstruct(
     compressed = open_compressed(file)
     stored = Settings.from_file(compressed.header.settings)
     settings = settings_from(
-        stored, decoder=decoder, weights=weights, device=device, decode_tile=tile
+        # Masks are those of the file; of a preset only what concerns decoding is taken.
+        with_decoding_of(preset, stored) if preset else stored,
+        decoder=decoder,
+        weights=weights,
+        device=device,
+        decode_tile=tile,
     )
     with frame_progress("reconstruct", compressed.frames_valid) as progress:
         damaged = reconstruct_to_tiff(
@@ -199,44 +206,9 @@ def run_comparison(
     typer.echo(f"Written: {', '.join(str(out / name) for name in summary['files'])}")
 
 
-@app.command()
-def validate(
-    file: CompressedPath,
-) -> None:
-    """List every violation of a .tcs.zarr file, one a line; exit 0 if there is none, else 1."""
-    from .io import open_compressed
-    from .io import validate as find_violations
-
-    violations = find_violations(file)
-    for violation in violations:
-        typer.echo(violation)
-    if violations:
-        raise typer.Exit(1)
-    compressed = open_compressed(file)
-    typer.echo(
-        f"{file}: valid, {frames_kept(compressed)} in {compressed.n_measurements} "
-        "measurements, every checksum read"
-    )
-
-
-@app.command()
-def info(
-    file: AnyPath,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Say what a movie or a .tcs.zarr file holds."""
-    from .describe import describe
-
-    facts = describe(file)
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-        return
-    # A decoder a line: they are there to be chosen from.
-    for name, line in facts.pop("decoders", {}).items():
-        facts[f"decoder {name}"] = line
-    width = max(map(len, facts))
-    for key, value in facts.items():
-        typer.echo(f"{key:<{width}}  {'unknown' if value is None else value}")
+app.command()(validate)
+app.command()(info)
+app.command()(recommend)
 
 
 @app.command()

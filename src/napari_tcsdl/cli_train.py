@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -174,5 +175,6 @@ def line_of(moment: Moment) -> str:
         for name, value in moment.scores.items()
         if name not in ("inside", "step")
     ]
-    parts = [f"step {moment.step}", f"loss {moment.loss:.4g}", *scores]
+    loss = [] if math.isnan(moment.loss) else [f"loss {moment.loss:.4g}"]  # none before step 1
+    parts = [f"step {moment.step}", *loss, *scores]
     return "  ".join([*parts, f"{moment.minutes_left:.0f} min left"])

@@ -40,7 +40,8 @@ from ._figure_layout import (
     width_of,
     wrap,
 )
-from ._validation import InputError, OutputError
+from ._validation import InputError
+from ._whole_file import whole_file
 from .fourier import power_spectrum
 
 Curve = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -123,20 +124,9 @@ def save_comparison_figure(data: FigureData, path: Path) -> None:
     OutputError
         If ``path`` cannot be written.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     figure = comparison_figure(data)
-    try:
+    with whole_file(path, replace=True) as partial:
         figure.savefig(partial, format="png", facecolor=GROUND)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path} ({error.strerror or error}), expected a folder with free space "
-            "that can be written; give another one"
-        ) from error
-    finally:
-        if partial.parent.is_dir():
-            partial.unlink(missing_ok=True)
 
 
 def _draw_words(figure: Figure, layout: Layout, data: FigureData) -> None:
@@ -169,7 +159,7 @@ def _draw_images(figure: Figure, layout: Layout, data: FigureData) -> None:
     details = layout.panels(figure, "detail", len(data.images))
     for axes, detail, image in zip(whole, details, data.images.values(), strict=True):
         extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-        axes.imshow(_decimated(image), extent=extent, **grey)
+        axes.imshow(decimated(image), extent=extent, **grey)
         axes.set_anchor("N")
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=MARK, linewidth=1.2))
         detail.imshow(image[rows, cols], interpolation="nearest", **grey)
@@ -185,11 +175,11 @@ def _draw_images(figure: Figure, layout: Layout, data: FigureData) -> None:
 
 def _draw_spectra(figure: Figure, layout: Layout, data: FigureData) -> None:
     """Draw the log power of every image on one scale: that of the first, the raw frame."""
-    step, unit = _pixel_in(data.pixel_size)
+    step, unit = pixel_in(data.pixel_size)
     nyquist = 0.5 / step
     spectra = [power_spectrum(image, pixel_size=step) for image in data.images.values()]
     # The brightest pixel of each block survives, so that no Bragg spot is lost.
-    powers = [_decimated(power, np.max) for power, _ in spectra]
+    powers = [decimated(power, np.max) for power, _ in spectra]
     floor = max(float(np.median(powers[0])), float(np.finfo(np.float32).tiny))
     bright = float(np.sort(powers[0], axis=None)[-9:][0])
     scale: dict[str, Any] = {
@@ -210,8 +200,8 @@ def _draw_spectra(figure: Figure, layout: Layout, data: FigureData) -> None:
     layout.row_name(figure, "fft", f"power spectrum [1/{unit}]")
 
 
-def _pixel_in(pixel_size: float | None) -> tuple[float, str]:
-    """Return the pixel size in the unit whose inverse gives short numbers on the axes."""
+def pixel_in(pixel_size: float | None) -> tuple[float, str]:
+    """Return a pixel size [Å px⁻¹] in the unit whose inverse gives short numbers on the axes."""
     if pixel_size is None:
         return 1.0, "px"
     return (pixel_size / 10, "nm") if pixel_size < 50 else (pixel_size / 1e4, "µm")
@@ -292,8 +282,8 @@ def _detail_window(reference: NDArray[Any]) -> tuple[slice, slice]:
     return slice(int(top), int(top) + rows), slice(int(left), int(left) + cols)
 
 
-def _decimated(image: NDArray[Any], merge: Callable[..., Any] = np.mean) -> NDArray[Any]:
-    """Merge blocks of pixels where a panel cannot show them one by one."""
+def decimated(image: NDArray[Any], merge: Callable[..., Any] = np.mean) -> NDArray[Any]:
+    """Merge blocks of pixels (h, w) where a panel cannot show them one by one."""
     factor = max(1, max(image.shape) // _MOST_PIXELS)
     if factor == 1 or min(image.shape) < factor:
         return image
