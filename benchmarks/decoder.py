@@ -57,6 +57,7 @@ B = 10
 GPU_B, GPU_SIZE = 30, 4096
 TILE = Settings().decode_tile
 DOSE = 20.0  # [e px⁻¹] of a frame
+GIB = 2**30  # bytes
 CPU = torch.device("cpu")
 UNTRAINED = {
     "bidirectional, published width, untrained": lambda ratio: Bidirectional(
@@ -193,8 +194,7 @@ def peak_memory(name, size):
             decoder, group, context_for(B), device="cpu", tile=TILE, progress=stop_when_enough
         )
     frames = n_wanted(group) * B * size**2 * 4 * (2 if uncertain else 1)
-    unwritten = 0 if reached == 1 else (1 - reached) * frames
-    print(json.dumps(high_water() + unwritten))
+    print(json.dumps(high_water() + (1 - reached) * frames))
 
 
 def high_water():
@@ -209,7 +209,7 @@ def peak_memory_apart(name, size):
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         return f"failed: {(result.stderr.strip().splitlines() or ['killed'])[-1]}"
-    return f"{json.loads(result.stdout.splitlines()[-1]) / 2**30:.2f} GiB"
+    return f"{json.loads(result.stdout.splitlines()[-1]) / GIB:.2f} GiB"
 
 
 def gpu_rate(name):
@@ -218,7 +218,7 @@ def gpu_rate(name):
         return "no GPU here"
     decoder = make_decoder(name, GPU_B)
     group = group_for(decoder, GPU_B, GPU_SIZE)
-    for _ in range(2):  # the first round compiles and tunes
+    for _ in range(2):  # the first round loads kernels and takes memory
         torch.cuda.synchronize()
         start = time.perf_counter()
         try:
@@ -256,9 +256,7 @@ def print_table(names, arguments):
         print_row(PEER, *["not run: no --peer"] * (len(HEAD) + len(memory)))
     else:
         peer = measure_peer(arguments.peer, arguments.size)
-        tables = [
-            f"attention alone {(size // 2) ** 4 * 4 / 2**30:.0f} GiB" for size in arguments.memory
-        ]
+        tables = [f"attention alone {(n // 2) ** 4 * 4 / GIB:.0f} GiB" for n in arguments.memory]
         print_row(PEER, *costs_as_text(peer, peer), *tables, "256² only")
     for name in names:
         try:

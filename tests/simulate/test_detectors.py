@@ -92,6 +92,16 @@ def test_neighbours_correlate_as_the_blur_says(detector, neighbour):
     assert correlation(residual, 1, 1) == pytest.approx(by_hand**2, abs=0.02)
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_only_what_is_no_whole_number_is_rounded(spread):
+    """Whole counts of whole electrons gain no noise of the ADC; a spread of their charge does."""
+    detector = Detector("counting", dose=4.0, gain=2.0, gain_spread=spread)
+    model = detector.noise_model()
+    assert model.offset_variance == (pytest.approx(1 / 12) if spread else 0)
+    residual = flat_residual(detector)[2]
+    assert residual.square().mean() == pytest.approx(model.variance(8.0), rel=0.02)
+
+
 def test_scintillator_reaches_as_far_as_measured():
     """0.47 to the next pixel, 0.23 along the diagonal, 0.11 to the second."""
     _, _, residual = flat_residual(replace(SCINTILLATOR, read_noise=0.0))

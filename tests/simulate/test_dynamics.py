@@ -63,18 +63,33 @@ def test_a_trajectory_survives_its_file_to_a_hundredth_of_an_angstrom(tmp_path):
     assert (loaded.symbol, loaded.interval) == ("Pt", 5.0)
     assert np.abs(loaded.positions - positions).max() <= 0.0026  # steps do not add up their errors
     assert path.stat().st_size < 0.5 * positions.astype(np.float32).nbytes
-    with pytest.raises(OutputError, match="exists, expected a new file"):
+    with pytest.raises(OutputError, match="exists already, expected a new name"):
         loaded.save(path)
+
+
+@pytest.mark.parametrize("far", [164.0, np.nan])
+def test_coordinates_that_do_not_fit_into_the_file_are_refused(tmp_path, far):
+    """164 Å would come back as −163.7."""
+    path = tmp_path / "far.npz"
+    with pytest.raises(InputError, match=r"farther than 163\.8 Å from the origin, expected"):
+        Trajectory("Au", np.array([[[0.0, 0.0, far]]]), 5.0).save(path)
+    assert not path.exists()
+    Trajectory("Au", np.array([[[-163.8, 163.8, 0.0]]]), 5.0).save(path)
+    np.testing.assert_allclose(Trajectory.load(path).positions, [[[-163.8, 163.8, 0.0]]])
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     path = tmp_path / "x.npz"
+    Trajectory("Au", np.random.default_rng(0).random((3, 50, 3)), 5.0).save(path)
+    whole = path.read_bytes()
+    damaged = whole[:200] + bytes(50) + whole[250:]
     np.savez(path, other=np.zeros(3))
     with pytest.raises(CorruptFileError, match="expected a trajectory; make it again"):
         Trajectory.load(path)
-    path.write_bytes(b"nothing")
-    with pytest.raises(CorruptFileError, match="expected a trajectory"):
-        Trajectory.load(path)
+    for content in (b"nothing", b"", whole[: len(whole) // 2], damaged):
+        path.write_bytes(content)
+        with pytest.raises(CorruptFileError, match="expected a trajectory"):
+            Trajectory.load(path)
 
 
 def test_the_shipped_crystals_grow_together():
@@ -102,7 +117,7 @@ def test_library_files_are_written_once_and_whole(tmp_path, capsys):
     write_library(tmp_path / "new", maker, "test", range(4))
     assert calls == [(0, 48, 192), (1, 52, 256), (2, 56, 256), (3, 60, 192)]
     files = sorted(path.name for path in (tmp_path / "new").iterdir())
-    assert files == [f"test_{seed:05d}.npy" for seed in range(4)]
+    assert files == [f"test_{seed:05d}.npy" for seed in range(4)]  # nothing unfinished is left
     stored = np.load(tmp_path / "new" / "test_00002.npy")
     assert stored.dtype == np.float16
     assert (stored == 2).all()

@@ -121,7 +121,7 @@ def test_samples_are_never_overwritten(tmp_path, capsys):
     assert "exists, expected a new file" in capsys.readouterr().err
     assert main([]) == 2
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"cannot write .*, expected a folder that can be"):
+    with pytest.raises(OutputError, match=r"cannot write .*, expected a folder with free space"):
         write_sample(tmp_path / "file")
 
 

@@ -161,6 +161,12 @@ def test_a_folder_that_is_a_file(tmp_path):
     assert "expected a folder that can be written" in refused(tmp_path / "out", *TINY_RUN)
 
 
+def test_settings_that_cannot_be_written(tmp_path):
+    (tmp_path / "run" / "settings.json").mkdir(parents=True)
+    assert "cannot write" in refused(tmp_path / "run", *TINY_RUN)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["settings.json"]
+
+
 # --- fine-tuning ------------------------------------------------------------------------------
 
 

@@ -11,10 +11,10 @@ from tiny_training import BATCH, CPU, TINY, still_scenes
 from napari_tcsdl._validation import Cancelled, InputError
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.reconstruction.checkpoint import Checkpoint
-from napari_tcsdl.training.finetune import FinetuneSettings, finetune
+from napari_tcsdl.training.finetune import SOURCES, FinetuneSettings, finetune, thinned_loss
 from napari_tcsdl.training.finetune_figure import preview, write_before_after
 from napari_tcsdl.training.held_out import HeldOut, Looks
-from napari_tcsdl.training.objective import build_net
+from napari_tcsdl.training.objective import Answer, build_net
 from napari_tcsdl.training.thinned import RawMovie, ThinnedSettings
 
 SETTINGS = FinetuneSettings(
@@ -82,6 +82,51 @@ def test_stopping_early_returns_what_is_best_so_far():
     tuned = tune(watch=watch)
     assert not tuned.improved
     assert equal(tuned.checkpoint.state, start().state)
+
+
+def test_each_step_is_told_with_its_source_and_the_least_error():
+    moments = []
+    tuned = tune(watch=moments.append)
+    moments = {moment.step: moment for moment in moments if moment.step}.values()
+    assert [moment.step for moment in moments] == list(range(1, 25))
+    assert {moment.source for moment in moments} == set(SOURCES)
+    least = [moment.scores["least_error"] for moment in moments]
+    assert least == sorted(least, reverse=True)
+    assert (least[0], least[-1]) == tuned.errors
+    assert "least_error" not in tuned.history[-1]
+
+
+def test_a_long_step_can_be_stopped_within(monkeypatch):
+    monkeypatch.setattr("napari_tcsdl.training.loop._ASK_EVERY", 0.0)
+    steps = []
+
+    def watch(moment):
+        steps.append(moment.step)
+        if len(steps) == 60:
+            raise Cancelled
+
+    tuned = tune(watch=watch)
+    assert len(steps) == 60
+    assert max(steps) < 3, "it was asked many times within each step"
+    assert not tuned.improved
+
+
+def test_slow_steps_are_looked_at_by_the_clock():
+    settings = replace(SETTINGS, steps=4, check_every=1000, check_minutes=1e-9)
+    assert [row["step"] for row in tune(settings).history] == [0, 1, 2, 3, 4]
+
+
+def test_the_loss_of_the_truth_is_about_nothing():
+    """The noise of the target is taken off: what is left is what can be learned."""
+    frames = np.random.default_rng(0).poisson(9.0, (24, 64, 64)).astype(np.uint8)
+    raw = RawMovie.measured(Movie(frames))
+    (thinned,) = HeldOut(raw, ThinnedSettings(0.5, BATCH, CPU), 0.15).parts
+    target = thinned.batch.truth
+    mean = torch.full_like(target, float(target.mean()))
+    noise = float(thinned.noise.mean())
+    assert float(thinned_loss(Answer(mean, []), thinned)) == pytest.approx(0, abs=0.05 * noise)
+    off = Answer(mean + noise**0.5, [])
+    assert float(thinned_loss(off, thinned)) == pytest.approx(noise, rel=0.1)
 
 
 def test_the_preview_is_in_detector_units():
@@ -160,6 +205,7 @@ def test_a_gain_must_be_sure_and_worth_it():
         ({"fraction": 1.0}, "got fraction = 1.0, expected a number between 0 and 1"),
         ({"synthetic": 1.0}, "got synthetic = 1.0, expected a share of 0 or more, below 1"),
         ({"steps": 0}, "got steps = 0, expected a number above 0"),
+        ({"check_minutes": 0}, "got check_minutes = 0, expected a number above 0"),
     ],
 )
 def test_settings_that_cannot_be(changes, sentence):

@@ -9,7 +9,7 @@ from tiny_training import BATCH, CPU, TINY, still_scenes, tiny_batch, tiny_setti
 
 from napari_tcsdl._validation import Cancelled, CorruptFileError, InputError
 from napari_tcsdl.training.learner import Learner, LearnSettings, mean_of
-from napari_tcsdl.training.loop import Trainer, _schedule
+from napari_tcsdl.training.loop import Trainer, _schedule, asked_within_steps
 from napari_tcsdl.training.objective import build_net
 from napari_tcsdl.training.settings import TrainSettings
 from napari_tcsdl.training.state import read_log, read_state
@@ -244,3 +244,30 @@ def test_settings_are_changed_by_assignments():
 def test_settings_that_are_none(assignment, sentence):
     with pytest.raises(InputError, match=sentence):
         tiny_settings().changed([assignment])
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_it_is_asked_forwards_and_backwards_and_no_longer_than_needed(backwards, monkeypatch):
+    monkeypatch.setattr("napari_tcsdl.training.loop._ASK_EVERY", 0.0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 1))
+    way = {"back": not backwards}
+    asked = []
+
+    def ask():
+        asked.append(way["back"])
+        if way["back"] == backwards:
+            raise Cancelled
+
+    def step():
+        way["back"] = False
+        loss = net(torch.ones(2, 3)).sum()
+        way["back"] = True
+        loss.backward()
+
+    with pytest.raises(Cancelled), asked_within_steps(net, ask):
+        step()
+    assert asked[-1] is backwards
+    before = len(asked)
+    step()
+    copy.deepcopy(net)(torch.ones(2, 3))
+    assert len(asked) == before

@@ -153,7 +153,7 @@ def test_nothing_to_draw(tmp_path):
         write_curves(tmp_path / "log.jsonl", None, None)
     with pytest.raises(InputError, match="without a row, expected at least one validation"):
         write_curves(written(tmp_path, []), None, None)
-    with pytest.raises(OutputError, match=r"while writing .*curves.csv"):
+    with pytest.raises(OutputError, match=r"cannot write .*curves.csv .*, expected a folder"):
         write_curves(written(tmp_path, ROWS), None, tmp_path / "no" / "curves.csv")
 
 

@@ -18,7 +18,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from .._validation import CorruptFileError, InputError, OutputError
+from .._validation import CorruptFileError, InputError
+from .._whole_file import whole_file
 
 FORMAT_VERSION = 1
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -92,14 +93,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             f"got a description of {tensors.name} that is no JSON ({error}), expected plain "
             "numbers, texts, lists and dictionaries; convert its entries first"
         ) from error
-    try:
-        _replace(tensors, content)
-        _replace(facts, f"{text}\n".encode())
-    except OSError as error:
-        raise OutputError(
-            f"got '{error.strerror or error}' while writing {tensors}, expected a folder that can "
-            "be written; choose another place"
-        ) from error
+    for file, whole in ((tensors, content), (facts, f"{text}\n".encode())):
+        with whole_file(file, replace=True) as partial:
+            partial.write_bytes(whole)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -267,13 +263,3 @@ def _check_about(about: Mapping[str, Any], name: str) -> None:
             f"got weights {name} for mask_kinds = {kinds!r} and compression_ratios = {ratios!r}, "
             "expected a list of kinds and [least B, largest B]; correct their description"
         )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write ``content`` whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ module               what it makes
 ``multislice``       atoms → exit waves → images, in torch
 ``crystals``         nanocrystals as lists of atoms
 ``dynamics``         molecular dynamics of crystals that sinter (needs asap3)
+``trajectory``       atoms through time, and their files
 ``film``             the amorphous support
 ``render``           atoms, microscope, film and drift → movie
 ``rigid``            random scenes of rigid crystals
@@ -16,8 +17,10 @@ module               what it makes
 ``bending``          random scenes of fibres
 ``library``          files of such movies to train on
 ``procedural``       simple scenes on the fly, never twice the same
+``scenes``           what it draws: crystals, grains, fibres, particles, …
 ``detectors``        counting, integrating and scintillator cameras
 ``sample``           the sample movies and their truth
+``sample_scenes``    what they show, every number of it
 ===================  ===========================================================
 """
 

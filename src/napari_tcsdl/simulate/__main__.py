@@ -6,7 +6,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from .._validation import TcsdlError
+from .._validation import exit_code
 from .sample import SAMPLES, write_sample
 
 
@@ -16,14 +16,13 @@ def main(arguments: list[str]) -> int:
         names = " ".join(SAMPLES)
         print(f"usage: python -m napari_tcsdl.simulate FOLDER [{names}]", file=sys.stderr)
         return 2
-    try:
-        for name in arguments[1:] or SAMPLES:
-            path = write_sample(Path(arguments[0]), name)
-            print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}")
-    except TcsdlError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: _write(Path(arguments[0]), arguments[1:] or list(SAMPLES)))
+
+
+def _write(folder: Path, names: list[str]) -> None:
+    for name in names:
+        path = write_sample(folder, name)
+        print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path}")
 
 
 if __name__ == "__main__":

@@ -122,8 +122,8 @@ class Detector:
             expected value at intensity 1.
         """
         gain = self.gain * (1 + self.gain_spread) * sum(k * k for k in self.kernel) ** 2
-        exact = self.kind == "counting" and not self.correlated and self.gain == 1
-        rounding = 0.0 if exact and self.read_noise == 0 else _ROUNDING_VARIANCE
+        fractions = (*self.mtf, self.gain % 1, self.gain_spread, self.gain_map_std, self.read_noise)
+        rounding = _ROUNDING_VARIANCE if any(fractions) else 0.0  # whole electrons stay whole
         offset = self.read_noise**2 + rounding - gain * self.pedestal
         return NoiseModel(gain, offset, mean=self.pedestal + self.gain * self.dose)
 

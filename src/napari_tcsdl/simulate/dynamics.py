@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from .._validation import InputError, TcsdlError
+from .._validation import InputError, exit_code
 from ._random import Stream
 from .crystals import Shape, crystal, zone_rotation
 from .trajectory import Trajectory
@@ -74,7 +74,7 @@ class SinterSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if not self.radii or not 1 <= len(self.radii) <= 6:
+        if not 1 <= len(self.radii) <= 6:
             raise InputError(
                 f"got {len(self.radii)} crystals, expected 1 … 6; give for example radii (15, 14)"
             )
@@ -218,20 +218,18 @@ def main(arguments: list[str]) -> int:
         names = ", ".join(TRAJECTORIES)
         print(f"usage: python -m napari_tcsdl.simulate.dynamics FOLDER [{names}]", file=sys.stderr)
         return 2
-    folder = Path(arguments[0])
+    return exit_code(lambda: _run(Path(arguments[0]), arguments[1:] or list(TRAJECTORIES)))
+
+
+def _run(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in arguments[1:] or TRAJECTORIES:
+    for name in names:
         path = folder / f"{name}.npz"
         if path.exists():
             continue
-        try:
-            trajectory = sinter(TRAJECTORIES[name], lambda done, of: print(f"{done}/{of}"))
-            trajectory.save(path)
-        except TcsdlError as error:
-            print(error, file=sys.stderr)
-            return 2
+        trajectory = sinter(TRAJECTORIES[name], lambda done, of: print(f"{done}/{of}"))
+        trajectory.save(path)
         print(f"{path}: {trajectory.positions.shape[1]} atoms, {path.stat().st_size} bytes")
-    return 0
 
 
 if __name__ == "__main__":

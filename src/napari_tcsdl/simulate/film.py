@@ -34,7 +34,7 @@ class Film:
     thickness
         [Å]
     memory
-        Frames after which the correlation of the film with itself has fallen to 1/e.
+        Frames after which the correlation of what changes has fallen to 1/e.
     still
         Share of the film's variance, 0 … 1, that never changes.
     edge

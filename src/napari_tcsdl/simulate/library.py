@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import InputError, TcsdlError
+from .._validation import InputError, exit_code
+from .._whole_file import whole_file
 from .bending import bending_movie
 from .dynamics import TRAJECTORIES
 from .rigid import scene_movie
@@ -39,7 +40,7 @@ KINDS = ("crystals", "fibre", *(name for name in TRAJECTORIES if name != "au_sam
 
 
 def write_library(folder: Path, maker: Maker, kind: str, seeds: range) -> None:
-    """Write movies that are not there yet, each under another name until it is complete.
+    """Write movies that are not there yet, each whole or not at all: runs read them meanwhile.
 
     Parameters
     ----------
@@ -51,6 +52,11 @@ def write_library(folder: Path, maker: Maker, kind: str, seeds: range) -> None:
         First part of the files' names.
     seeds
         One file each.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
@@ -58,10 +64,8 @@ def write_library(folder: Path, maker: Maker, kind: str, seeds: range) -> None:
         if path.exists():
             continue
         movie = maker(seed, 48 + 4 * (seed % 5), 256 if seed % 3 else 192)
-        unfinished = path.with_suffix(".partial")
-        with unfinished.open("wb") as file:
+        with whole_file(path) as partial, partial.open("wb") as file:
             np.save(file, movie.astype(np.float16))
-        unfinished.rename(path)
         print(f"{path.name}: {movie.shape}, mean {movie.mean():.3f}, s.d. {movie.std():.3f}")
 
 
@@ -95,14 +99,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--trajectories", type=Path, help="folder of npz files, for views of them")
     chosen = parser.parse_args(arguments)
-    try:
-        maker = maker_of(chosen.kind, chosen.trajectories)
-        seeds = range(chosen.first, chosen.first + chosen.count)
-        write_library(chosen.folder, maker, chosen.kind, seeds)
-    except TcsdlError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    seeds = range(chosen.first, chosen.first + chosen.count)
+    return exit_code(
+        lambda: write_library(
+            chosen.folder, maker_of(chosen.kind, chosen.trajectories), chosen.kind, seeds
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from .scenes.grains import dislocation_scene, polycrystal_scene
 from .scenes.motion import View, random_view
 from .scenes.particles import particle_scene, porous_scene
 
-DARKEST = 0.02
-BRIGHTEST = 3.0
+DARKEST, BRIGHTEST = 0.02, 3.0
+"""Between these lie all expected intensities, relative to an empty field."""
 
 _BLUR_REACH = 4  # [px]
 

@@ -11,6 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from .._validation import InputError, OutputError
+from .._whole_file import whole_file
 from ._random import Stream
 
 _FOLDER = Path(__file__).parent.parent / "sample_data"
@@ -98,10 +99,10 @@ def write_sample(folder: Path, name: str = "au_sinter") -> Path:
         raise OutputError(f"{path} exists, expected a new file; give another folder or delete it")
     counts, _ = simulate_sample(name)
     pixels_per_nm = _ANGSTROM_PER_NM / sample.pixel_size
-    try:
+    with whole_file(path) as partial:
         folder.mkdir(parents=True, exist_ok=True)
         tifffile.imwrite(
-            path,
+            partial,
             counts,
             imagej=True,
             compression="zlib",
@@ -117,11 +118,6 @@ def write_sample(folder: Path, name: str = "au_sinter") -> Path:
                 "max": float(np.percentile(counts, 99.9)),
             },
         )
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path} ({error.strerror or error}), expected a folder that can be "
-            "written; give another one"
-        ) from error
     return path
 
 

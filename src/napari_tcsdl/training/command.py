@@ -13,6 +13,7 @@ import torch
 
 from .._device import choose_device
 from .._validation import Cancelled, InputError, OutputError, TcsdlError
+from .._whole_file import whole_file
 from ..reconstruction.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
 from .curves import write_curves
 from .export import describe_commit, export_state
@@ -178,7 +179,8 @@ def _trainer(job: TrainJob, settings: TrainSettings, device: torch.device) -> Tr
     if not job.resume:
         for name in (STATE, LOG):
             (job.out / name).unlink(missing_ok=True)
-    (job.out / SETTINGS).write_text(json.dumps(settings.to_json(), indent=2) + "\n")
+    with whole_file(job.out / SETTINGS, replace=True) as partial:
+        partial.write_text(json.dumps(settings.to_json(), indent=2) + "\n", encoding="utf-8")
     return trainer
 
 

@@ -10,20 +10,20 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._validation import InputError, OutputError
-from .state import read_log
+from .._validation import InputError
+from .._whole_file import whole_file
+from .state import FACTS, read_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FACTS = ("step", "minutes", "loss", "rate", "bad_batches")
 _SHADES = ("#ff9f43", "#56b4e9", "#3fc79a", "#cc79a7", "#f0e442", "#a7b0bd")
 
 
 def series_of(rows: list[dict[str, Any]]) -> list[str]:
     """Names of the validation batches whose PSNR [dB] is in the log."""
     names = dict.fromkeys(name for row in rows for name in row)
-    return [name for name in names if name not in (*_FACTS, "inside")]
+    return [name for name in names if name not in (*FACTS, "inside")]
 
 
 def write_curves(log: Path, picture: Path | None, table: Path | None) -> None:
@@ -54,9 +54,11 @@ def write_curves(log: Path, picture: Path | None, table: Path | None) -> None:
             "few minutes"
         )
     if table is not None:
-        _write(table, _csv(rows).encode())
+        with whole_file(table, replace=True) as partial:
+            partial.write_bytes(_csv(rows).encode())
     if picture is not None:
-        _write(picture, _png(rows))
+        with whole_file(picture, replace=True) as partial:
+            partial.write_bytes(_png(rows))
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
@@ -106,13 +108,3 @@ def _dress(axes: Axes, label: str) -> None:
     axes.grid(color=LINE, lw=0.6)
     for spine in axes.spines.values():
         spine.set_color(LINE)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise OutputError(
-            f"got '{error.strerror}' while writing {path}, expected a folder that can be written; "
-            "choose another place"
-        ) from error

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from .. import __version__
-from .._validation import TcsdlError
+from .._validation import exit_code
 from ..reconstruction.checkpoint import Checkpoint, save_checkpoint
 from .library import census
 from .objective import full_config
 from .settings import TrainSettings
-from .state import LOG, read_log, read_state
+from .state import FACTS, LOG, read_log, read_state
 
 NORMALISATION = (
     "frames and Y / (sum of C) less the mean of the latter over the movie, divided by its standard "
@@ -143,8 +143,7 @@ def _training_data(settings: TrainSettings) -> dict[str, Any]:
 def _scores(log: Path, step: int) -> dict[str, float]:
     """PSNR [dB] by name of the validation batch, at the last validation up to ``step``."""
     rows = [row for row in read_log(log) if row["step"] <= step] if log.exists() else []
-    noted = ("step", "minutes", "loss", "rate", "bad_batches")
-    return {k: v for k, v in rows[-1].items() if k not in noted} if rows else {}
+    return {k: v for k, v in rows[-1].items() if k not in FACTS} if rows else {}
 
 
 def main(arguments: list[str]) -> int:
@@ -155,16 +154,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--commit", help="of the code that trained it")
     parser.add_argument("--library", help="folder it was trained with, if its settings lack it")
     chosen = parser.parse_args(arguments)
-    try:
-        commit = chosen.commit or describe_commit()
-        checkpoint = export_state(
-            chosen.state, chosen.weights, commit=commit, library=chosen.library
-        )
-    except TcsdlError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return exit_code(lambda: _export(chosen))
+
+
+def _export(chosen: argparse.Namespace) -> None:
+    commit = chosen.commit or describe_commit()
+    checkpoint = export_state(chosen.state, chosen.weights, commit=commit, library=chosen.library)
     print(f"{chosen.weights}: {checkpoint.about['steps']} steps, {checkpoint.about['scores']}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -24,10 +25,16 @@ from ..reconstruction.checkpoint import Checkpoint, fill
 from .batches import BatchSettings, Movies, make_batch
 from .held_out import HeldOut, Looks
 from .learner import Learner, LearnSettings
-from .loop import Moment, Watch
+from .loop import Moment, Watch, asked_within_steps
 from .objective import Answer, Objective, build_net, fitting_batches, frame_weights
 from .sources import procedural
 from .thinned import RawMovie, Stretch, Thinned, ThinnedSettings, side_within, thinned_batch
+from .tuned import Tuned
+
+__all__ = ["SOURCES", "FinetuneSettings", "Tuned", "finetune", "thinned_loss"]
+
+SOURCES = MOVIE, SCENES = "movie", "scenes"
+"""What a step may learn from, as ``Moment.source`` names it."""
 
 _WARM_UP = 20  # steps
 
@@ -50,6 +57,8 @@ class FinetuneSettings:
         Share of the movie, its end, that decides and is not learned from; at least a block.
     check_every, patience
         Steps between two looks at the held-out frames, and looks without gain before it stops.
+    check_minutes
+        Longest time between two looks, where steps are slow.
     precision
         ``float32`` or ``bfloat16`` (mixed).
     seed
@@ -66,6 +75,7 @@ class FinetuneSettings:
     held_out: float = 0.15
     check_every: int = 40
     patience: int = 6
+    check_minutes: float = math.inf
     precision: str = "float32"
     seed: int = 0
     batch: BatchSettings = field(default_factory=BatchSettings)
@@ -82,7 +92,7 @@ class FinetuneSettings:
                 f"got synthetic = {self.synthetic}, expected a share of 0 or more, below 1; leave "
                 "it out for the default"
             )
-        for name in ("steps", "minutes", "rate", "check_every", "patience"):
+        for name in ("steps", "minutes", "rate", "check_every", "patience", "check_minutes"):
             if not getattr(self, name) > 0:
                 raise InputError(
                     f"got {name} = {getattr(self, name)}, expected a number above 0; leave it out "
@@ -90,64 +100,16 @@ class FinetuneSettings:
                 )
 
 
-@dataclass(frozen=True, eq=False)
-class Tuned:
-    """What fine-tuning came to.
-
-    Attributes
-    ----------
-    checkpoint
-        The better weights; those of the start if nothing got better.
-    improved
-        Whether anything did.
-    errors
-        On the held-out frames, before and after: mean squared error, the noise of the target
-        taken off, about in units of the movie's variance.
-    history
-        Rows of step and that error, one for each look.
-    before, after
-        Networks with the weights of the start and with those of ``checkpoint``.
-    raw
-        The movie and its noise.
-    held_out
-        Frames that were held out.
-    """
-
-    checkpoint: Checkpoint
-    improved: bool
-    errors: tuple[float, float]
-    history: list[dict[str, float]]
-    before: nn.Module
-    after: nn.Module
-    raw: RawMovie
-    held_out: range
-
-    def sentence(self) -> str:
-        """Say what came of it."""
-        before, after = self.errors
-        steps = int(self.history[-1]["step"])
-        if not self.improved:
-            return (
-                f"{steps} steps on {self.raw.movie.name} made nothing better on its held-out "
-                "frames: the weights are those of the start"
-            )
-        # An estimate of the noise that is a little too high makes small errors negative.
-        known = min(before, after) > 0
-        which = f", from {before:.4g} to {after:.4g}" if known else ""
-        decibel = f" ({10 * math.log10(before / after):.2f} dB)" if known else ""
-        return (
-            f"{steps} steps on {self.raw.movie.name} lowered the squared error on its held-out "
-            f"frames by {before - after:.3g} of the movie's variance{which}{decibel}"
-        )
-
-
 def thinned_loss(answer: Answer, thinned: Thinned) -> Tensor:
-    """Mean squared error against the noisy targets, a plain mean: its gradient has no bias."""
+    """Mean squared error, a plain mean: its gradient has no bias.
+
+    The noise of the targets is taken off, a constant, which else would hide what is learned.
+    """
     weights = frame_weights(thinned.batch)
     loss = thinned.noise.new_zeros(())
     for weight, frames in answer.weighted():
-        squared = (frames - thinned.batch.truth).square().mean((-2, -1)) @ weights
-        loss = loss + weight * squared.mean()
+        squared = (frames - thinned.batch.truth).square().mean((-2, -1)) - thinned.noise
+        loss = loss + weight * (squared @ weights).mean()
     return loss
 
 
@@ -172,7 +134,10 @@ def finetune(
     device
         Where to train.
     watch
-        Is told of each step; may raise ``Cancelled``: what is best so far is returned.
+        Is told of each step, and of the last one again now and then while the next goes on; its
+        scores are the last look's step and error, and the least error, which is the start's or
+        that of the weights that would be kept. May raise ``Cancelled``: what is best so far is
+        returned.
     scenes
         Movies with known truth, mixed in.
 
@@ -223,43 +188,54 @@ class _Run:
     scenes: Movies
 
     def descend(self, net: nn.Module, device: torch.device, watch: Watch) -> Looks:
-        """Train ``net`` until it ends or stops early."""
+        """Train ``net`` until it ends, stops early, or is told to stop."""
         settings = self.settings
         learner = Learner(
             net, LearnSettings(settings.rate, 0.98, 1.0, settings.precision == "bfloat16")
         )
         looks = Looks(self.held.errors(net.eval(), self.objective), settings.patience)
+        scores = {**looks.history[-1], "least_error": looks.lowest}
+        moment = Moment(0, math.nan, 0.0, settings.minutes, scores)
+        with suppress(Cancelled), asked_within_steps(net, lambda: watch(moment)):
+            for moment in self._steps(learner, looks, device):  # told within steps, too
+                watch(moment)
+        return looks
+
+    def _steps(self, learner: Learner, looks: Looks, device: torch.device) -> Iterator[Moment]:
+        """Take steps, with a look at the held-out frames now and then."""
+        settings = self.settings
         slope = _slope(float(looks.start.mean()))
         generator = torch.Generator(device).manual_seed(settings.seed)
-        began = time.monotonic()
+        began = looked = time.monotonic()
         progress = 0.0
         while progress < 1 and not looks.given_up:
             rate = settings.rate * min(1.0, (learner.step + 1) / _WARM_UP)
-            loss = learner.learn(self._loss_of(learner.step, generator, slope), rate)
+            source, loss_of = self._next_loss(learner.step, generator, slope)
+            loss = learner.learn(loss_of, rate)
             minutes = (time.monotonic() - began) / 60
             progress = max(learner.step / settings.steps, minutes / settings.minutes)
-            if learner.step % settings.check_every == 0 or progress >= 1:
+            late = time.monotonic() - looked >= 60 * settings.check_minutes
+            if learner.step % settings.check_every == 0 or late or progress >= 1:
                 averaged = learner.averaged()
                 looks.add(learner.step, self.held.errors(averaged, self.objective), averaged)
+                looked = time.monotonic()
             left = minutes * (1 / progress - 1)
-            try:
-                watch(Moment(learner.step, loss, progress, left, looks.history[-1]))
-            except Cancelled:
-                break
-        return looks
+            scores = {**looks.history[-1], "least_error": looks.lowest}
+            yield Moment(learner.step, loss, progress, left, scores, source)
 
-    def _loss_of(
+    def _next_loss(
         self, step: int, generator: torch.Generator, slope: float
-    ) -> Callable[[nn.Module], Tensor]:
-        """Loss of the next batch: of scenes for some steps, of the movie's halves for the rest."""
+    ) -> tuple[str, Callable[[nn.Module], Tensor]]:
+        """Source and loss of the next batch: scenes for some steps, the movie's halves for most."""
         settings, objective = self.settings, self.objective
         chance = float(torch.rand((), generator=generator, device=generator.device))
         if chance < settings.synthetic:
             batch = make_batch(self.scenes, self.batch, generator)
-            return lambda net: objective.loss(objective.answer(net, batch), batch)
+            return SCENES, lambda net: objective.loss(objective.answer(net, batch), batch)
         how = ThinnedSettings(settings.fraction, self.batch, generator.device)
         thinned = thinned_batch(self.raw, self.stretch, how, settings.seed * 10**6 + step)
-        return lambda net: slope * thinned_loss(objective.answer(net, thinned.batch), thinned)
+        halves = thinned.batch
+        return MOVIE, lambda net: slope * thinned_loss(objective.answer(net, halves), thinned)
 
 
 def _slope(error: float) -> float:

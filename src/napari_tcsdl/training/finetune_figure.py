@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .._validation import OutputError
+from .._whole_file import whole_file
 from ..reconstruction.unfolding import normalise
 from .batches import SIDE_STEP, Batch, Layout, draw_masks, join, measure
 from .finetune import Tuned
@@ -56,14 +56,8 @@ def write_before_after(tuned: Tuned, path: Path) -> None:
     OutputError
         If it cannot be written.
     """
-    content = _png(preview(tuned), tuned)
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise OutputError(
-            f"got '{error.strerror}' while writing {path}, expected a folder that can be written; "
-            "choose another place"
-        ) from error
+    with whole_file(path, replace=True) as partial:
+        partial.write_bytes(_png(preview(tuned), tuned))
 
 
 def _coded(

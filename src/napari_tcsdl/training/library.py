@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .._validation import CorruptFileError, InputError
-
-_DARKEST = 0.02  # of the intensity where nothing is
+from ..simulate.procedural import DARKEST
 
 
 class Library:
@@ -128,7 +127,7 @@ def _crop(
     factor = (0.5 + u[8]) * (-1 if u[9] < 0.1 else 1)
     level = crop.mean()
     changed: Tensor = level + factor * (crop - level)
-    return changed.clamp(min=_DARKEST)
+    return changed.clamp(min=DARKEST)
 
 
 def _times(n_frames: int, available: int, start: float, generator: torch.Generator) -> list[int]:

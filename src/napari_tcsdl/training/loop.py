@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from .validation import score
 
 _WARM_UP = 200  # steps
 _LEAST_RATE = 0.02  # of the learning rate, at the end
+_ASK_EVERY = 0.1  # seconds, within a step
 
 
 class Moment(NamedTuple):
@@ -36,6 +38,8 @@ class Moment(NamedTuple):
         Until the end of the run, or of this leg of it; about.
     scores
         Latest row of validation: PSNR [dB] by name of the batch; empty before the first.
+    source
+        What the last step learned from, where there are several such sources; else empty.
     """
 
     step: int
@@ -43,10 +47,37 @@ class Moment(NamedTuple):
     progress: float
     minutes_left: float
     scores: dict[str, float]
+    source: str = ""
 
 
 Watch = Callable[[Moment], None]
 """Called after each step; may raise ``Cancelled``: the run is saved and ends."""
+
+
+@contextmanager
+def asked_within_steps(net: nn.Module, ask: Callable[[], None]) -> Iterator[None]:
+    """Call ``ask`` now and then while ``net`` computes, forwards or backwards.
+
+    A step may take many seconds on a CPU: what ``ask`` raises ends it at once. Copies of ``net``
+    that are made meanwhile ask, too, while they decode.
+    """
+    last = time.monotonic()
+
+    def now_and_then(*_: object) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _ASK_EVERY:
+            last = now
+            ask()
+
+    handles = [module.register_forward_pre_hook(now_and_then) for module in net.modules()]
+    for weights in net.parameters():
+        handles.append(weights.register_hook(now_and_then))  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 class Trainer:
@@ -115,7 +146,7 @@ class Trainer:
         tell
             Is given each validation in one line.
         watch
-            Is told of each step.
+            Is told of each step but those after which ``tell`` is given a validation.
 
         Raises
         ------

@@ -13,7 +13,12 @@ from .._validation import InputError
 from ..measurement import Phi
 from ..noise import NoiseModel
 from ..reconstruction.base import BlockContext
-from ..reconstruction.bidirectional import BidirectionalConfig, BidirectionalNet, Passes
+from ..reconstruction.bidirectional import (
+    BidirectionalConfig,
+    BidirectionalNet,
+    Passes,
+    passes_loss,
+)
 from ..reconstruction.gap_tv import GapTV
 from ..reconstruction.unfolding import Prediction, UnfoldingConfig, UnfoldingNet
 from .batches import Batch, BatchSettings
@@ -138,9 +143,9 @@ def _first_frames(batch: Batch) -> Tensor:
 
 
 def bidirectional_loss(answer: Answer, batch: Batch) -> Tensor:
-    """½ MSE of the forward frames + ½ MSE of the backward frames: what the paper minimises."""
-    errors = [(frames - batch.truth).square().mean() for _, frames in answer.weighted()]
-    return 0.5 * torch.stack(errors).sum()
+    """:func:`passes_loss`: the frames are those of the backward pass, the draft is the forward."""
+    ((_, forward),) = answer.drafts
+    return passes_loss(Passes(forward, answer.frames), batch.truth)
 
 
 # --- by name --------------------------------------------------------------------------------------

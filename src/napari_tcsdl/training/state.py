@@ -14,6 +14,9 @@ from ..reconstruction.checkpoint import load_checkpoint
 STATE, LOG, SETTINGS = "state.pt", "log.jsonl", "settings.json"
 """Files in the folder of a run."""
 
+FACTS = ("step", "minutes", "loss", "rate", "bad_batches")
+"""What a row of the log says of the training; all else in it are scores."""
+
 _ENTRIES = ("settings", "net", "average", "optimiser", "generator", "step", "minutes")
 
 
