@@ -102,7 +102,7 @@ class BlockResult:
         return len(self.reference)
 
     def codec(self, name: str) -> CodecBlock:
-        """What the codec named ``name`` made of this block."""
+        """Return what the codec named ``name`` made of this block."""
         return next(block for block in self.codecs if block.codec == name)
 
     def frames(self, codec: str) -> NDArray[Any]:

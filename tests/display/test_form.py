@@ -5,10 +5,11 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QSpinBox
 
-from napari_tcsdl.display._qt.form import SettingsForm, duration
-from napari_tcsdl.display._qt.panel import progress_text
-from napari_tcsdl.display._qt.results import ResultsPanel, ScoreTable, decibel, readable_bytes
-from napari_tcsdl.display.job import Choices
+from napari_tcsdl.display._qt.controls import duration, readable_bytes
+from napari_tcsdl.display._qt.form import SettingsForm
+from napari_tcsdl.display._qt.results import ResultsPanel, ScoreTable, decibel
+from napari_tcsdl.display._qt.run_box import progress_text
+from napari_tcsdl.display.choices import Choices
 from napari_tcsdl.display.layers import Calibration
 from napari_tcsdl.settings import Settings
 
@@ -22,7 +23,7 @@ def form(qtbot):
 
 def test_every_control_has_a_tooltip(form):
     controls = [*form.findChildren(QComboBox), *form.findChildren(QSpinBox)]
-    assert len(controls) == 8
+    assert len(controls) == 11
     assert all(control.toolTip() for control in controls)
     named = [label for label in form.findChildren(QLabel) if label.text()]
     assert all(label.toolTip() for label in named)
@@ -81,6 +82,56 @@ def test_devices_keep_the_choice(form):
     assert form.settings().device == "cpu"
 
 
+def test_a_list_without_a_choice_leaves_what_was_chosen(form):
+    mine = Settings(decoder="gap_tv", device="cpu", masks="bernoulli", reference="raw")
+    form.show_settings(mine)
+    for combo in (form.decoder, form.device, form.masks, form.reference):
+        combo.setCurrentIndex(-1)
+    assert form.settings() == mine
+    form.show_choices(Choices({}, {}))
+    assert form.settings() == mine
+
+
+def test_what_this_machine_does_not_have_stays_chosen(form):
+    """A run then says so; another one must not be taken silently."""
+    mine = Settings(decoder="of_the_future", device="cuda:3")
+    form.show_settings(mine)
+    assert form.decoder.currentText() == "of the future"
+    form.show_choices(Choices({"auto": "auto (cpu)", "cpu": "cpu"}, {"gap_tv": "GAP-TV"}))
+    assert form.settings() == mine
+
+
+def test_what_comes_from_elsewhere_is_shown_and_not_told(form, qtbot):
+    mine = Settings(
+        compression_ratio=2000,
+        masks="bernoulli",
+        exposures=3,
+        seed=4,
+        mask_tile=0,
+        decoder="gap_tv",
+        weights="/mine.safetensors",
+        device="cpu",
+        decode_tile=128,
+        reference="truth",
+    )
+    with qtbot.assertNotEmitted(form.edited):
+        form.show_settings(mine)
+    assert form.settings() == mine
+
+
+def test_rows_that_are_not_shown_keep_their_values(qtbot):
+    form = SettingsForm(("layer", "ratio"), ("seed",))
+    qtbot.addWidget(form)
+    mine = Settings(compression_ratio=3, seed=4, decoder="gap_tv", device="cpu", reference="raw")
+    form.show_settings(mine)
+    assert form.settings() == mine
+    form.show()
+    form.fold.head.click()
+    assert form.seed.isVisible()
+    assert not form.decoder.isVisible()
+    assert all(form.isAncestorOf(widget) for widget in (form.decoder, form.truth, form.reference))
+
+
 def test_each_decoder_says_what_it_is(form):
     assert form.settings().decoder == Settings.decoder
     decoders = {Settings.decoder: "usual", "other": "Other"}
@@ -127,6 +178,7 @@ def test_durations_read_well(seconds, text):
 def test_numbers_read_well():
     assert readable_bytes(17) == "17 B"
     assert readable_bytes(1_119_000) == "1.12 MB"
+    assert readable_bytes(999_900) == "1 MB"
     assert decibel(float("inf")) == "∞"
     assert decibel(23.456) == "23.46"
 

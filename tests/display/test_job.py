@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from napari_tcsdl._validation import Cancelled, DeviceError, InputError, OutputError, TcsdlError
+from napari_tcsdl.display.choices import find_choices
 from napari_tcsdl.display.job import (
     BlockReady,
     ComparisonJob,
     Finished,
     Prepared,
     ReconstructionJob,
-    find_choices,
 )
 from napari_tcsdl.display.roles import JPEG, MEASUREMENT, RECONSTRUCTION
 from napari_tcsdl.pipeline import compress

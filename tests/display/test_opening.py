@@ -9,9 +9,9 @@ import pytest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tcsdl.display._qt import inputs
-from napari_tcsdl.display._qt.dock import CompressDock
+from napari_tcsdl.display._qt.compare_panel import ComparePanel
 from napari_tcsdl.display._qt.opening import EVERYTHING, OpenButton
-from napari_tcsdl.display.job import find_choices
+from napari_tcsdl.display.choices import find_choices
 from napari_tcsdl.display.lazy import LazyStack
 
 WAIT = 60_000
@@ -19,7 +19,7 @@ WAIT = 60_000
 
 @pytest.fixture
 def dock(qtbot, viewer):
-    dock = CompressDock(viewer)
+    dock = ComparePanel(viewer)
     qtbot.addWidget(dock)
     yield dock
     dock.shut_down()
@@ -100,8 +100,9 @@ def test_a_folder_of_frames_opens(dock, viewer, folder, frames, qtbot):
 
 def test_a_compressed_file_opens(dock, viewer, compressed_path, qtbot):
     dock.inputs.open(compressed_path)
-    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=WAIT)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=WAIT)
     assert dock.run_button.text() == "Reconstruct"
+    assert [dock.form.layer.itemText(i) for i in range(dock.form.layer.count())] == ["movie"]
 
 
 def test_a_file_that_cannot_be_read_is_one_sentence_in_place(dock, viewer, tmp_path, qtbot):
@@ -117,7 +118,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence_in_place(dock, viewer, tmp_p
 def test_reading_does_not_hold_up_the_window(dock, viewer, qtbot, monkeypatch):
     go, where = threading.Event(), []
 
-    def slow(path):
+    def slow(path, decoded):
         where.append(threading.current_thread())
         assert go.wait(10)
         return []

@@ -9,7 +9,7 @@ import pytest
 
 from napari_tcsdl._validation import Cancelled, OutputError
 from napari_tcsdl.display.roles import JPEG, MEASUREMENT, RECONSTRUCTION
-from napari_tcsdl.display.store import ResultStore
+from napari_tcsdl.display.store import ResultStore, copy_compressed
 
 DTYPES = {
     RECONSTRUCTION: np.dtype(np.float32),
@@ -65,3 +65,47 @@ def test_a_disk_without_room_is_one_sentence(tmp_path, monkeypatch):
     ):
         ResultStore((170, 1000, 1000), 10, DTYPES, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- a copy for the user ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "run" / "movie.tcs.zarr"
+    (folder / "0").mkdir(parents=True)
+    (folder / "0" / "c").write_bytes(b"measurements")
+    return folder
+
+
+def test_a_copy_is_whole_and_alone(source, tmp_path):
+    target = tmp_path / "kept" / "mine.tcs.zarr"
+    target.parent.mkdir()
+    assert copy_compressed(source, target) == target
+    assert (target / "0" / "c").read_bytes() == b"measurements"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_copy_never_replaces_anything(source, tmp_path):
+    target = tmp_path / "mine.tcs.zarr"
+    target.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match=r"mine\.tcs\.zarr, which exists already, expected a new"):
+        copy_compressed(source, target)
+    with pytest.raises(OutputError, match=r"none is no folder, expected an existing folder"):
+        copy_compressed(source, tmp_path / "none" / "mine.tcs.zarr")
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), shutil.Error("half")])
+def test_a_copy_that_fails_half_way_leaves_nothing(source, tmp_path, monkeypatch, error):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+
+    def half(source, target):
+        target.mkdir()
+        (target / "0").write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(shutil, "copytree", half)
+    with pytest.raises(OutputError, match=r"^got (No space left on device|half) while writing"):
+        copy_compressed(source, kept / "mine.tcs.zarr")
+    assert list(kept.iterdir()) == []

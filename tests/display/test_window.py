@@ -9,7 +9,7 @@ import pytest
 from napari.layers import Layer
 from qtpy.QtCore import Qt
 
-from napari_tcsdl.display._qt.dock import CompressDock
+from napari_tcsdl.display._qt.compare_panel import ComparePanel
 from napari_tcsdl.display._qt.overlay import GLYPHS
 from napari_tcsdl.display._qt.worker import THREAD_NAME
 from napari_tcsdl.display.arrangement import Arrangement
@@ -24,7 +24,7 @@ def open_dock(window, qtbot):
         viewer = window(show=True)
         for entry in tuples:
             viewer.add_layer(Layer.create(*entry))
-        dock = CompressDock(viewer)
+        dock = ComparePanel(viewer)
         viewer.window.add_dock_widget(dock, name="Compress and reconstruct", area="right")
         dock.form.reference.setCurrentIndex(dock.form.reference.findData("raw"))
         return viewer, dock
@@ -117,8 +117,8 @@ def test_a_compressed_file_opens_and_is_reconstructed(open_dock, compressed_path
 
 def test_the_plugin_menu_opens_the_dock(window):
     viewer = window()
-    _, dock = viewer.window.add_plugin_dock_widget("napari-tcsdl", "Compress and reconstruct")
-    assert isinstance(dock, CompressDock)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-tcsdl", "Compare")
+    assert isinstance(dock, ComparePanel)
 
 
 def test_each_box_has_its_scale_bar_however_many_boxes_there_were_before(window, qtbot):

@@ -23,10 +23,10 @@ class FakeJob:
         self.thread = None
 
     def run(self, report, progress):
-        from napari_tcsdl.display.job import _stoppable
+        from napari_tcsdl.display.job import stoppable
 
         self.thread = threading.current_thread()
-        self.call(report, _stoppable(self.stop, progress))
+        self.call(report, stoppable(self.stop, progress))
 
 
 @pytest.fixture
@@ -121,16 +121,33 @@ def test_progress_is_told_now_and_then(worker_of, qtbot):
     assert len(fractions) < 200
 
 
-def test_a_worker_outlives_its_window(worker_of, qtbot):
+def test_a_worker_outlives_its_window(qtbot):
     from qtpy import QtCore
 
-    go = threading.Event()
-    worker = Worker(FakeJob(lambda tell, progress: go.wait(5) and tell(Report(0))))
+    go, heard, window = threading.Event(), [], QtCore.QObject()
+    job = FakeJob(lambda tell, progress: go.wait(5) and [tell(Report(0)) for _ in range(100)])
+    worker = Worker(job, window)
+    worker.reported.connect(heard.append)
     worker.start()
-    worker.deleteLater()
+    window.deleteLater()
     QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
     go.set()
-    assert worker.wait(5), "emitting through a deleted object must not raise"
+    assert worker.wait(5), "emitting without a window must not raise"
+    qtbot.wait(20)
+    assert heard == []
+
+
+def test_a_task_brings_nothing_to_a_window_that_is_gone(qtbot):
+    from qtpy import QtCore
+
+    threads, window, heard = Threads(), QtCore.QObject(), []
+    threads.call(lambda: 42, heard.append, heard.append, window)
+    assert threads._begun[0].wait(5), "the result waits in the queue of the window"
+    window.deleteLater()
+    QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+    qtbot.wait(20)
+    assert heard == []
+    threads.join(5)
 
 
 def test_tasks_bring_results_and_errors(qtbot):

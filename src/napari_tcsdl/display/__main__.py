@@ -1,18 +1,29 @@
-"""``python -m napari_tcsdl.display FILE``: napari with a movie loaded and the dock open."""
+"""``python -m napari_tcsdl.display FILE``: napari with a movie loaded and our docks around it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import napari
+from napari.plugins import menu_item_template
+from napari.qt import get_qapp
+from npe2 import PluginManager
 
 from .._validation import TcsdlError
+from ._qt.arranging import share_room
 from ._qt.window import fill_screen, save_and_quit
 from .contributions import read_layers
+from .preferences import PLUGIN, open_without_asking
 
-PLUGIN, WIDGET = "napari-tcsdl", "Compress and reconstruct"
+TITLE = "TCS-DL"
+"""As in the manifest."""
+MAIN = "Workbench"
+"""On the right."""
+BELOW = ("FFT", "Scores")
+"""At the bottom, side by side, as far as the manifest has them."""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -27,25 +38,50 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def areas(offered: Sequence[str]) -> dict[str, str]:
+    """Say which of the widgets ``offered`` are opened, and where."""
+    return {MAIN: "right"} | {name: "bottom" for name in BELOW if name in offered}
+
+
+def arrange(viewer: napari.Viewer) -> dict[str, Any]:
+    """Open our docks around the viewer; returns their widgets by name."""
+    offered, opened = _offered(), {}
+    for name, area in areas(list(offered)).items():
+        opened[name] = offered[name].get_callable()(viewer)
+        # Named as in the menu Plugins, which then closes this one and opens no second.
+        title = menu_item_template.format(TITLE, name)
+        viewer.window.add_dock_widget(opened[name], name=title, area=area)
+    share_room(viewer, [opened[name] for name in BELOW if name in opened])
+    return opened
+
+
+def _offered() -> dict[str, Any]:
+    """Widgets of the manifest by their names."""
+    manifest = PluginManager.instance().get_manifest(PLUGIN)
+    return {widget.display_name: widget for widget in manifest.contributions.widgets or ()}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the window; returns the exit code."""
     options = parse(arguments)
+    get_qapp()  # before the layers: those that decode as they are shown belong to a window
     try:
-        tuples = read_layers(options.file) if options.file else []
+        tuples = read_layers(options.file, decoded=True) if options.file else []
     except TcsdlError as error:
         print(error, file=sys.stderr)
         return 2
+    open_without_asking()
     viewer = napari.Viewer(title="napari-tcsdl", show_welcome_screen=not tuples)
     fill_screen(viewer)
     for data, kwargs, kind in tuples:
         viewer.add_layer(napari.layers.Layer.create(data, kwargs, kind))
-    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+    panel = arrange(viewer)[MAIN].compare
     if options.ratio is not None:
-        dock.form.ratio.setValue(options.ratio)
+        panel.form.ratio.setValue(options.ratio)
     if options.run:
-        dock.start()
+        panel.start()
     if options.screenshot:
-        save_and_quit(viewer, dock, options.screenshot)
+        save_and_quit(viewer, panel, options.screenshot)
     napari.run()
     return 0
 

@@ -83,12 +83,13 @@ class Arrangement:
         self._set_shape()
         grid.enabled = True
         self.viewer.canvas.events.size.connect(self._on_resize)
+        grid.events.enabled.connect(self._on_resize)
         self.viewer.reset_view(layers=list(self.boxes))
         for layer in self.boxes:
             layer.visible = True
             yield
             label_of(layer).visible = True
-            layer.events.visible.connect(self._on_visible)
+            layer.events.visible.connect(self._on_resize)
             yield
         self._filled = True
 
@@ -96,7 +97,7 @@ class Arrangement:
         """Give ``layer`` a box, or take it away."""
         if layer not in self.boxes:
             self.boxes.append(layer)
-            layer.events.visible.connect(self._on_visible)
+            layer.events.visible.connect(self._on_resize)
         label_of(layer).visible = visible
         layer.visible = visible
 
@@ -104,14 +105,15 @@ class Arrangement:
         """Bring the viewer back to how it was; what the user has changed since stays changed."""
         if not self._before:
             return
-        self.viewer.canvas.events.size.disconnect(self._on_resize)
         grid, bar = self.viewer.canvas.grid, self.viewer.canvas.overlays.scale_bar
+        self.viewer.canvas.events.size.disconnect(self._on_resize)
+        grid.events.enabled.disconnect(self._on_resize)
         for name, value in self._before["grid"].items():
             setattr(grid, name, value)
         for name, value in self._before["bar"].items():
             setattr(bar, name, value)
         for layer in self.boxes:
-            layer.events.visible.disconnect(self._on_visible)
+            layer.events.visible.disconnect(self._on_resize)
             label_of(layer).visible = False
         for layer in self._hidden:
             if layer in self.viewer.layers:
@@ -122,13 +124,15 @@ class Arrangement:
         if len(self.viewer.layers):
             self.viewer.reset_view()
 
-    def _on_visible(self) -> None:
-        self._on_resize()
-
     def _on_resize(self) -> None:
-        """Follow the window's shape, unless the user has chosen a shape of grid himself."""
-        if self.viewer.canvas.grid.shape == self._shape and self._set_shape():
-            self.viewer.reset_view(layers=list(self.boxes))
+        """Follow the window's shape, unless the user has chosen a shape of grid himself.
+
+        Without a grid (two layers are compared in one place) the view is not ours to reset.
+        """
+        grid = self.viewer.canvas.grid
+        if grid.enabled and grid.shape == self._shape and self._set_shape():
+            there = [layer for layer in self.boxes if layer in self.viewer.layers]
+            self.viewer.reset_view(layers=there)
 
     def _set_shape(self) -> bool:
         # Before the boxes are filled none is visible yet: all will be.

@@ -1,33 +1,19 @@
-"""What napari asks of the plugin: readers, a writer, sample data, the dock."""
+"""What napari asks of the plugin: readers, a writer, sample data."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from napari.layers import Layer
-from numpy.typing import NDArray
 
-from .._validation import InputError
 from ..settings import Settings
-from .layers import (
-    AXES,
-    KEY,
-    Calibration,
-    Geometry,
-    LayerTuple,
-    contrast_limits,
-    layer_of_movie,
-    movie_from_layer,
-    result_layer,
-)
-from .lazy import LazyStack
-from .roles import MEASUREMENT
-
-SUFFIX = ".tcs.zarr"
+from .file_layers import SUFFIX, layers_of_file
+from .layers import KEY, LayerTuple, layer_of_movie, movie_from_layer
+from .preferences import colormap, default_settings, open_without_asking
 
 Reader = Callable[[Any], list[LayerTuple]]
 
@@ -39,20 +25,54 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
     """Return a reader for ``path``, or None to leave it to napari and other plugins.
 
     Ordinary TIFF stacks are left to napari, which would otherwise ask which reader to take at
-    every drop; the dock adds their calibration.
+    every drop; the dock adds their calibration. Folders that hold TIFF frames are read here.
     """
     name = path if isinstance(path, str | os.PathLike) else next(iter(path), "")
     lower = str(name).rstrip("/\\").lower()
-    return read_layers if lower.endswith((SUFFIX, ".mrc", ".mrcs")) else None
+    if lower.endswith((SUFFIX, ".mrc", ".mrcs")) or (name and holds_movie(Path(name))):
+        return read_for_viewer
+    return None
 
 
-def read_layers(path: str | Sequence[str] | Path) -> list[LayerTuple]:
+def holds_movie(folder: Path) -> bool:
+    """Whether ``folder`` is one that we read: a compressed file, or one of TIFF frames."""
+    if not folder.is_dir():
+        return False
+    if folder.name.lower().endswith(SUFFIX):
+        return True
+    from ..io.tiff import SUFFIXES
+
+    try:
+        with os.scandir(folder) as entries:
+            return any(
+                entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".")
+                for entry in entries
+            )
+    except OSError:
+        return False
+
+
+def read_for_viewer(path: str | Sequence[str] | Path) -> list[LayerTuple]:
+    """Open what napari was given: as :func:`read_layers`, with the reconstruction.
+
+    Raises
+    ------
+    TcsdlError
+        If it cannot be read; one sentence.
+    """
+    open_without_asking()
+    return read_layers(path, decoded=True)
+
+
+def read_layers(path: str | Sequence[str] | Path, *, decoded: bool = False) -> list[LayerTuple]:
     """Open a movie or a compressed movie as lazy layers.
 
     Parameters
     ----------
     path
         Any file or folder that :func:`napari_tcsdl.io.open_movie` reads, or a ``.tcs.zarr``.
+    decoded
+        Whether a ``.tcs.zarr`` gives its reconstruction too, decoded as it is looked at.
 
     Raises
     ------
@@ -60,52 +80,17 @@ def read_layers(path: str | Sequence[str] | Path) -> list[LayerTuple]:
         If it cannot be read; one sentence.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    return [_read_one(Path(one)) for one in paths]
+    return [layer for one in paths for layer in _read_one(Path(one), decoded)]
 
 
-def _read_one(path: Path) -> LayerTuple:
-    from ..io import is_compressed, open_movie
+def _read_one(path: Path, decoded: bool = False) -> list[LayerTuple]:
+    from ..io import is_compressed, open_compressed, open_movie
 
-    return measurement_layer(path) if is_compressed(path) else layer_of_movie(open_movie(path))
-
-
-def measurement_layer(path: Path) -> LayerTuple:
-    """Show the measurements of a ``.tcs.zarr``, normalised, each during its own B frames.
-
-    Raises
-    ------
-    InputError
-        If the file holds no measurement yet.
-    """
-    from ..io import open_compressed
-
+    if not is_compressed(path):
+        data, kwargs, kind = layer_of_movie(open_movie(path))
+        return [(data, kwargs | {"colormap": colormap()}, kind)]
     compressed = open_compressed(path)
-    header, ratio = compressed.header, compressed.compression_ratio
-    if compressed.n_measurements == 0:
-        raise InputError(
-            f"{path.name}: got no measurement, expected at least one; wait for the first block, or "
-            "compress the movie again"
-        )
-
-    def read_frame(index: int) -> NDArray[np.float32]:
-        mask_sum = compressed.masks_of(index).mask_sum(compressed.frame_shape)
-        values = compressed.measurement(index).values
-        return (values / np.maximum(mask_sum, 1)).astype(np.float32)
-
-    shape = (compressed.n_measurements, *compressed.frame_shape)
-    stack = LazyStack(shape, np.dtype(np.float32), read_frame)
-    calibration = Calibration(header.pixel_size, header.frame_time)
-    frames = Geometry(calibration.scale, (0.0, 0.0, 0.0), calibration.units, AXES)
-    facts = {
-        "path": str(path),
-        "compression_ratio": ratio,
-        "n_frames": compressed.frames_valid,
-        "settings": dict(header.settings),
-    }
-    limits = contrast_limits(stack[0])
-    data, kwargs, kind = result_layer(MEASUREMENT, stack, frames.measurement(ratio), limits, facts)
-    kwargs["name"] = path.name.removesuffix(SUFFIX)
-    return data, kwargs, kind
+    return layers_of_file(compressed, decoded=decoded)
 
 
 # --- writer -----------------------------------------------------------------------------------
@@ -131,9 +116,9 @@ def write_compressed(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     layer = Layer.create(data, kwargs, "image")
     movie = movie_from_layer(layer)
     kept = layer.metadata.get(KEY, {}).get("settings")
-    settings = Settings.from_json(kept) if kept else Settings()
+    settings = Settings.from_json(kept) if kept else default_settings()
     if not kept and movie.shape[0] < settings.compression_ratio:
-        settings = Settings(compression_ratio=movie.shape[0])
+        settings = replace(settings, compression_ratio=movie.shape[0])
     compress(movie, path, settings)
     return [path]
 
@@ -154,6 +139,6 @@ def sample_fibres() -> list[LayerTuple]:
 def _sample(name: str) -> list[LayerTuple]:
     from ..simulate import SAMPLES, sample_movie_path
 
-    data, kwargs, kind = _read_one(sample_movie_path(name))
+    ((data, kwargs, kind),) = _read_one(sample_movie_path(name))
     kwargs["name"] = f"{SAMPLES[name].title} (simulated)"
     return [(data, kwargs, kind)]

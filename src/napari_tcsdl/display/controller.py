@@ -13,10 +13,10 @@ from psygnal import Signal
 
 from .._validation import InputError, check_compression_ratio
 from ..settings import Settings
-from .arrangement import Arrangement, label_of
+from .boxes import Boxes
 from .job import BlockReady, ComparisonJob, Finished, Job, Prepared, ReconstructionJob, Report
-from .layers import KEY, Geometry, LayerTuple, add_scores, movie_from_layer
-from .roles import DEFAULT_ROLES, JPEG, MEASUREMENT, RECONSTRUCTION, ROLES, in_order
+from .layers import Geometry, movie_from_layer
+from .roles import JPEG, RECONSTRUCTION, in_order
 from .run import Run, compressed_file
 
 _END = object()
@@ -55,8 +55,7 @@ class Controller:
         self.later = later
         self.run: Run | None = None
         self.generation = 0
-        self.wanted = set(DEFAULT_ROLES)
-        self._arrangement: Arrangement | None = None
+        self._boxes = Boxes(viewer)
         viewer.dims.events.point.connect(self._on_slider)
         viewer.dims.events.range.connect(self._trim_slider)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -93,6 +92,7 @@ class Controller:
         self.clear()
         self.generation = generation
         self.run = Run(job, settings, layer, geometry)
+        self.run.board.changed.connect(self._tell)
         return job
 
     @staticmethod
@@ -119,35 +119,43 @@ class Controller:
         """Stop the run and take its layers away."""
         self.cancel()
         run, self.run = self.run, None
-        self._restore_view()
-        for layer in run.added if run else []:
+        self._boxes.restore()
+        if run is None:
+            return
+        run.board.changed.disconnect(self._tell)
+        for layer in run.added:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
+        self.changed.emit()
 
-    def close(self, *, restore: bool = True) -> None:
-        """Stop and let go of the viewer; layers stay.
+    def rest(self, *, restore: bool = True) -> None:
+        """Stop, as nobody is left to run anything; what is done can still be looked at.
 
         The view goes back to how it was, unless its window is gone (``restore=False``).
         """
         self.cancel()
-        self.run = None
         if restore:
-            self._restore_view()
+            self.leave_boxes()
+        self.changed.emit()
+
+    def close(self, *, restore: bool = True) -> None:
+        """Stop and let go of the viewer; layers stay, hidden.
+
+        The view goes back to how it was, unless its window is gone (``restore=False``).
+        """
+        self.cancel()
+        if restore:
+            self.leave_boxes()
+        self.run = None
         self.viewer.dims.events.point.disconnect(self._on_slider)
         self.viewer.dims.events.range.disconnect(self._trim_slider)
         self.viewer.layers.events.removed.disconnect(self._on_removed)
 
     def leave_boxes(self) -> None:
         """Make room for another movie: the results stay in the list of layers, hidden."""
-        if self._arrangement is not None:
-            self._restore_view()
+        if self._boxes.restore():
             for layer in self.run.added if self.run is not None else []:
                 layer.visible = False
-
-    def _restore_view(self) -> None:
-        if self._arrangement is not None:
-            self._arrangement.restore()
-            self._arrangement = None
 
     # --- reports ------------------------------------------------------------------------------
 
@@ -160,7 +168,7 @@ class Controller:
                 report.store.close()
                 report.shown.set()
                 return False
-            self._advance(self._show_layers(run, report), run, report)
+            self._advance(self._boxes.show(run, report), run, report)
             return True
         if run is None or late:
             return False
@@ -168,12 +176,19 @@ class Controller:
             self._show_block(run, report)
         elif isinstance(report, Finished):
             run.finished = report
-        self._tell()
+            self._tell()
         return True
 
     def _tell(self) -> None:
-        self._update_labels()
+        if self.run is not None:
+            self._boxes.label(self.run)
         self.changed.emit()
+
+    def _show_block(self, run: Run, report: BlockReady) -> None:
+        run.qualities[report.index] = report.qualities
+        run.frames_done += report.n_frames
+        self._boxes.show_block(run, report)
+        run.board.add(report.scores)  # which tells of it
 
     def _advance(self, steps: Iterator[None], run: Run, report: Prepared) -> None:
         """Take one of ``steps`` in each turn of the window; the job waits for the last."""
@@ -188,34 +203,6 @@ class Controller:
             self.later(partial(self._advance, steps, run, report))
         elif self.run is run:
             self._tell()
-
-    def _show_layers(self, run: Run, report: Prepared) -> Iterator[None]:
-        """Add the layers one by one, still hidden, then fill the boxes one by one."""
-        run.store = report.store
-        limits = report.limits or tuple(run.source.contrast_limits)
-        for entry in run.first_layers(in_order(self.wanted), limits):
-            self._add(run, entry)
-            yield
-        self._trim_slider()
-        self._update_labels()
-        boxes = [layer for layer in self.viewer.layers if layer in run.layers.values()]
-        self._arrangement = Arrangement(self.viewer, boxes)
-        yield from self._arrangement.steps()
-
-    def _add(self, run: Run, entry: LayerTuple) -> Layer:
-        """Add a layer, hidden, where its box belongs; the slider stays where it is."""
-        data, kwargs, kind = entry
-        layer = Layer.create(data, kwargs | {"visible": False}, kind)
-        role = kwargs["metadata"][KEY]["role"]
-        run.layers[role] = layer
-        run.added.append(layer)
-        order = in_order(list(run.layers))
-        behind = [run.layers[other] for other in order[order.index(role) + 1 :]]
-        places = [self.viewer.layers.index(other) for other in behind if other in run.added]
-        point = self.viewer.dims.point
-        self.viewer.layers.insert(min(places, default=len(self.viewer.layers)), layer)
-        self.viewer.dims.point = point
-        return layer
 
     # --- boxes --------------------------------------------------------------------------------
 
@@ -233,93 +220,41 @@ class Controller:
 
         A role that this run has nothing of is remembered for the next.
         """
-        (self.wanted.add if visible else self.wanted.discard)(role)
-        run, arrangement = self.run, self._arrangement
-        if run is None or arrangement is None:
-            return
-        layer = run.layers.get(role)
-        if layer is None and visible and role in run.roles():
-            limits = tuple(run.layers[RECONSTRUCTION].contrast_limits)
-            layer = self._add(run, run.layer(role, limits))
-            self._trim_slider()
-        if layer is not None:
-            arrangement.show(layer, visible)
-        self._tell()
+        if self._boxes.show_role(self.run, role, visible):
+            self._tell()
 
-    def _show_block(self, run: Run, report: BlockReady) -> None:
-        run.scores += report.scores
-        run.by_frame.update({(score.codec, score.frame): score for score in report.scores})
-        run.qualities[report.index] = report.qualities
-        run.frames_done += report.n_frames
-        shown = report.first_frame <= self.frame < report.first_frame + report.n_frames
-        for layer in run.added:
-            codec = layer.metadata[KEY]["codec"]
-            add_scores(layer, report.scores, report.descriptions.get(codec, ""))
-            like_frames = ROLES[layer.metadata[KEY]["role"]].like_frames
-            if report.index == 0 and report.limits is not None and like_frames:
-                layer.contrast_limits = report.limits
-            if shown and layer in self.viewer.layers:
-                layer.refresh(extent=False)
+    @property
+    def wanted(self) -> set[str]:
+        """Roles that a run begins with."""
+        return self._boxes.wanted
 
     # --- what is shown now --------------------------------------------------------------------
 
     @property
-    def _time_axis(self) -> int:
-        return self.viewer.dims.ndim - 3
-
-    @property
     def frame(self) -> int:
         """Frame of the movie that the slider shows."""
-        if self.run is None:
-            return 0
-        geometry, units = self.run.geometry, self.viewer.dims.units
-        point = self.viewer.dims.point[self._time_axis]
-        if units is not None:
-            shown, own = units[self._time_axis], geometry.units[0]
-            if shown != own and shown.is_compatible_with(own):
-                point = (point * shown).to(own).magnitude
-        index = round((point - geometry.translate[0]) / geometry.scale[0])
-        return min(max(index, 0), self.run.job.n_frames - 1)
+        return self._boxes.frame(self.run) if self.run is not None else 0
+
+    def show_frame(self, index: int) -> None:
+        """Move the slider to frame ``index`` of the movie, or to the nearest that there is."""
+        if self.run is not None:
+            self._boxes.show_frame(self.run, index)
 
     def current_scores(self) -> dict[str, Any]:
         """Scores of the frame that is shown, by codec; empty until they are computed."""
-        if self.run is None:
-            return {}
-        codecs = dict.fromkeys(score.codec for score in self.run.scores)
-        found = {codec: self.run.by_frame.get((codec, self.frame)) for codec in codecs}
-        return {codec: score for codec, score in found.items() if score is not None}
+        return dict(self.run.board.at(self.frame)) if self.run is not None else {}
 
     def mean_scores(self) -> dict[str, tuple[float, float, int]]:
         """Mean (PSNR [dB], SSIM) and summed real bytes of each codec over the frames done."""
-        return self.run.means() if self.run is not None else {}
+        means = self.run.board.means() if self.run is not None else {}
+        return {codec: (mean.psnr, mean.ssim, mean.bytes) for codec, mean in means.items()}
 
     def _on_slider(self) -> None:
         if self.run is not None:
             self._tell()
 
-    def _update_labels(self) -> None:
-        run = self.run
-        if run is None:
-            return
-        for role, layer in run.layers.items():
-            label_of(layer).text = "\n".join(run.label(role, self.frame))
-
     def _trim_slider(self) -> None:
-        """End the slider with the movie: a last, shorter block's measurement reaches beyond it."""
-        run = self.run
-        if run is None or MEASUREMENT not in run.layers or len(run.layers) < 2:
-            return
-        axis = self._time_axis
-        others = [
-            layer
-            for layer in self.viewer.layers
-            if layer is not run.layers[MEASUREMENT] and layer.ndim == self.viewer.dims.ndim
-        ]
-        start, stop, step = self.viewer.dims.range[axis]
-        first = min((layer.extent.world[0][axis] for layer in others), default=start)
-        last = max((layer.extent.world[1][axis] for layer in others), default=stop)
-        if stop > last + step / 2 or start < first - step / 2:
-            self.viewer.dims.set_range(axis, (first, last, step))
+        self._boxes.trim_slider(self.run)
 
     def _on_removed(self, event: Any) -> None:
         run = self.run

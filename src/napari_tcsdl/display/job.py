@@ -13,7 +13,7 @@ import numpy as np
 from .._validation import Cancelled
 from ..movie import Movie
 from ..settings import Settings
-from .layers import contrast_limits, title_of
+from .layers import contrast_limits
 from .roles import (
     BINNING,
     CONSISTENCY,
@@ -132,6 +132,26 @@ class Job(Protocol):
         ...
 
 
+Dtypes = dict[str, np.dtype[Any]]
+
+
+def kept_stacks(dtype: np.dtype[Any], settings: Settings) -> tuple[Dtypes, Dtypes]:
+    """Pixel types of the stacks that a comparison keeps to be shown, and of those it would like.
+
+    Parameters
+    ----------
+    dtype
+        Of the movie.
+    settings
+        Of the run.
+    """
+    real = np.dtype(np.float32)
+    extras = {BINNING: real, JPEG_RAW_OVER_B: dtype, **_MAPS}
+    if settings.reference != "raw":
+        extras[REFERENCE] = real
+    return {RECONSTRUCTION: real, JPEG: dtype, MEASUREMENT: real}, extras
+
+
 # --- jobs -------------------------------------------------------------------------------------
 
 
@@ -153,19 +173,12 @@ class ComparisonJob:
     def run(self, report: Reporter, progress: Callable[[float], None]) -> None:
         """Compare block by block; see :class:`Job`."""
         with one_sentence():
-            step = _stoppable(self.stop, progress)
+            step = stoppable(self.stop, progress)
             middle = self.n_frames // 2
             limits = contrast_limits(self.movie.read(middle, middle + 1))
-            dtype, real = self.movie.dtype, np.dtype(np.float32)
-            extras = {BINNING: real, JPEG_RAW_OVER_B: dtype, **_MAPS}
-            if self.settings.reference != "raw":
-                extras[REFERENCE] = real
-            store = ResultStore(
-                self.movie.shape,
-                self.settings.compression_ratio,
-                {RECONSTRUCTION: real, JPEG: dtype, MEASUREMENT: real},
-                extras=extras,
-            )
+            wanted, extras = kept_stacks(self.movie.dtype, self.settings)
+            ratio = self.settings.compression_ratio
+            store = ResultStore(self.movie.shape, ratio, wanted, extras=extras)
             _announce(Prepared(self.generation, store, limits), report, self.stop)
             step(0.0)
             self._blocks(store, report, step)
@@ -224,7 +237,7 @@ class ReconstructionJob:
             from ..io import open_compressed
             from ..pipeline import reconstruct
 
-            step = _stoppable(self.stop, progress)
+            step = stoppable(self.stop, progress)
             compressed = open_compressed(self.path)
             blocks = reconstruct(compressed, self.settings, progress=step)
             height, width = compressed.measurement(0).values.shape
@@ -247,32 +260,6 @@ class ReconstructionJob:
             report(Finished(self.generation, raw_bytes, real_bytes, self.path))
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What can be run and opened here: names, each with what to call it on screen."""
-
-    devices: dict[str, str]
-    decoders: dict[str, str]
-    formats: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Suffixes of the files of each format of movies."""
-    decoder_lines: dict[str, str] = field(default_factory=dict)
-    """What each decoder is, in one line."""
-
-
-def find_choices() -> Choices:
-    """List devices, with their memory, and decoders; loads torch, which takes seconds."""
-    from .._device import available_devices, choose_device
-    from ..io import FOLDER, FORMATS
-    from ..reconstruction import RECONSTRUCTORS
-
-    devices = {"auto": f"auto ({choose_device('auto').label})"}
-    devices |= {str(choice.device): choice.label for choice in available_devices()}
-    decoders = {name: title_of(name) for name in RECONSTRUCTORS}
-    formats = {row.name: row.suffixes for row in FORMATS if FOLDER not in row.suffixes}
-    lines = {name: row.line for name, row in RECONSTRUCTORS.items()}
-    return Choices(devices, decoders, formats, lines)
-
-
 def _write_maps(store: ResultStore, path: Path, index: int, block: ReconstructedBlock) -> None:
     """Keep what the decoder does not know, and where it contradicts the measurement."""
     from ..io import open_compressed
@@ -293,7 +280,9 @@ def _announce(prepared: Prepared, report: Reporter, stop: threading.Event) -> No
             break
 
 
-def _stoppable(stop: threading.Event, progress: Callable[[float], None]) -> Callable[[float], None]:
+def stoppable(stop: threading.Event, progress: Callable[[float], None]) -> Callable[[float], None]:
+    """Return a progress that ends the work by ``Cancelled`` once ``stop`` is set."""
+
     def step(fraction: float) -> None:
         if stop.is_set():
             raise Cancelled

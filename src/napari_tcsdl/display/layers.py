@@ -167,16 +167,16 @@ def movie_from_layer(layer: Layer | None) -> Movie:
 
 
 def layer_of_movie(movie: Movie, **metadata: Any) -> LayerTuple:
-    """Show ``movie`` lazily and calibrated; contrast from two of its frames."""
+    """Show ``movie`` lazily and calibrated; contrast from the frame that napari shows first."""
     calibration = Calibration(movie.pixel_size, movie.frame_time)
     stack = LazyStack.of_movie(movie)
-    middle = stack.shape[0] // 2
+    shown_first = (stack.shape[0] - 1) // 2  # read once: the stack keeps it
     kwargs = {
         "name": movie.name,
         "scale": calibration.scale,
         "units": calibration.units,
         "axis_labels": AXES,
-        "contrast_limits": contrast_limits(np.stack([stack[0], stack[middle]])),
+        "contrast_limits": contrast_limits(stack[shown_first]),
         "metadata": {KEY: {"role": "movie", "path": movie.path, **metadata}},
         "rgb": False,
         "multiscale": False,
@@ -192,10 +192,14 @@ def contrast_limits(
     ``margin`` widens them by that share of their span: noisy frames shown with the limits of
     denoised ones need it, or they turn black and white.
     """
-    finite = sample[np.isfinite(sample)]
+    pixels = sample.reshape(-1)
+    some = pixels[:: max(1, pixels.size // 2**20) | 1]  # odd: not the same columns of each row
+    finite = some[np.isfinite(some)]
+    if finite.size == 0:
+        finite = pixels[np.isfinite(pixels)]
     if finite.size == 0:
         return (0.0, 1.0)
-    low, high = np.percentile(finite[:: max(1, finite.size // 2**20)], [percent, 100 - percent])
+    low, high = np.percentile(finite, [percent, 100 - percent])
     span = float(high - low) or 1.0
     return (float(low) - margin * span, float(low) + (1 + margin) * span)
 

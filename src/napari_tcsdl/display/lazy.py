@@ -96,13 +96,19 @@ class LazyStack:
             if not 0 <= index < len(self):
                 raise IndexError(f"frame {first} of a stack of {len(self)} frames")
             return self.frame(index)[tuple(rest)]
-        indices = np.arange(len(self))[first]
-        if self.source is not None and isinstance(first, slice) and len(indices) > 1:
-            stack = np.asarray(self.source[first], dtype=self.dtype)
-        else:
-            frames = [self.frame(int(index)) for index in np.atleast_1d(indices)]
-            stack = np.stack(frames) if frames else np.empty((0, *self.shape[1:]), self.dtype)
-        return stack[(slice(None), *rest)]
+        return self._stack(first)[(slice(None), *rest)]
+
+    def _stack(self, key: Any) -> NDArray[Any]:
+        """Frames (n, H, W) of several indices, by slice or by list."""
+        indices = np.arange(len(self))[key]
+        if self.source is not None and isinstance(key, slice) and len(indices) > 1:
+            return np.asarray(self.source[key], dtype=self.dtype)
+        frames = [self._whole_frame(int(index)) for index in np.atleast_1d(indices)]
+        return np.stack(frames) if frames else np.empty((0, *self.shape[1:]), self.dtype)
+
+    def _whole_frame(self, index: int) -> NDArray[Any]:
+        """Frame ``index`` for whoever works on several: what is right, however long it takes."""
+        return self.frame(index)
 
     def __array__(
         self, dtype: np.dtype[Any] | None = None, copy: bool | None = None

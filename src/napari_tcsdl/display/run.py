@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from napari.layers import Layer
 
 from ..settings import Settings
-from .job import Finished, Job
+from .job import ComparisonJob, Finished, Job
 from .layers import KEY, Geometry, LayerTuple, result_layer, title_of
 from .roles import (
     CONSISTENCY,
@@ -22,6 +23,7 @@ from .roles import (
     UNCERTAINTY,
     in_order,
 )
+from .scoreboard import Basis, ScoreBoard
 from .store import ResultStore
 
 REFERENCES = {"denoised": "denoised raw frames", "raw": "raw frames", "truth": "the truth"}
@@ -47,8 +49,8 @@ class Run:
         What the boxes show, by role.
     added
         Layers that the run has added, and takes away again.
-    scores
-        All rows of the table so far; ``by_frame`` finds one by codec and frame.
+    board
+        The scores, in whatever region and against whatever reference the user has chosen.
     qualities
         JPEG's quality in each block that is done, by role.
     """
@@ -60,11 +62,13 @@ class Run:
     store: ResultStore | None = None
     layers: dict[str, Layer] = field(default_factory=dict)
     added: list[Layer] = field(default_factory=list)
-    scores: list[Any] = field(default_factory=list)
-    by_frame: dict[tuple[str, int], Any] = field(default_factory=dict)
     qualities: dict[int, dict[str, int | None]] = field(default_factory=dict)
     frames_done: int = 0
     finished: Finished | None = None
+    board: ScoreBoard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.board = ScoreBoard(Basis(self.reference_words))
 
     @property
     def compression_ratio(self) -> int:
@@ -76,6 +80,19 @@ class Run:
     def compares(self) -> bool:
         """Whether raw frames are there to compare with."""
         return compressed_file(self.source) is None
+
+    @property
+    def reference_words(self) -> str:
+        """What the run takes its scores against, in words."""
+        words = REFERENCES[self.settings.reference]
+        truth = self.job.truth if isinstance(self.job, ComparisonJob) else None
+        return words if truth is None else f"{words} (layer {truth.name})"
+
+    def scored_stacks(self) -> dict[str, Any]:
+        """Frames (T, H, W) of each codec of the table, as far as they are kept."""
+        kept = self.store.stacks if self.store is not None else {}
+        roles = [role for role in ROLES if role == RAW or role in kept]
+        return {codec: self.stack(role) for role in roles if (codec := self.codec(role))}
 
     # --- boxes --------------------------------------------------------------------------------
 
@@ -124,18 +141,6 @@ class Run:
 
     # --- what is said -------------------------------------------------------------------------
 
-    def means(self) -> dict[str, tuple[float, float, int]]:
-        """Mean (PSNR [dB], SSIM) and summed real bytes of each codec over the frames done."""
-        if not self.scores:
-            return {}
-        from ..comparison import mean_scores
-
-        spent: dict[str, int] = {}
-        for score in self.scores:
-            spent[score.codec] = spent.get(score.codec, 0) + score.bytes
-        means = mean_scores(self.scores)
-        return {codec: (*values, spent[codec]) for codec, values in means.items()}
-
     def title(self, role: str) -> str:
         """Name the box of ``role``."""
         if role == RECONSTRUCTION:
@@ -162,10 +167,13 @@ class Run:
         quality = self.qualities[block].get(role)
         if quality is not None:
             title += f", q {quality}"
-        score = self.by_frame.get((self.codec(role) or "", frame))
+        score = self.board.score(self.codec(role), frame)
         if score is None:
-            return (title,)
-        return title, f"{score.psnr:.2f} dB   SSIM {score.ssim:.3f}"
+            waits = self.board.waits_for(self.codec(role), frame)
+            return (title, "computing…") if waits else (title,)
+        where = "   in ROI" if self.board.basis.region is not None else ""
+        psnr = f"{score.psnr:.2f}" if math.isfinite(score.psnr) else "∞"
+        return title, f"{psnr} dB   SSIM {score.ssim:.3f}{where}"
 
 
 _MEANINGS = {

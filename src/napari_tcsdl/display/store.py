@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import tempfile
+import uuid
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +67,8 @@ class ResultStore:
         *,
         extras: dict[str, np.dtype[Any]] | None = None,
     ) -> None:
-        n_frames, height, width = shape
-        n_blocks = -(-n_frames // compression_ratio)
         wanted = {**dtypes, **(extras or {})}
-        shapes = {
-            name: (n_blocks if ROLES[name].per_block else n_frames, height, width)
-            for name in wanted
-        }
+        shapes = {name: stack_shape(name, shape, compression_ratio) for name in wanted}
         sizes = {n: math.prod(shapes[n]) * np.dtype(wanted[n]).itemsize for n in wanted}
         parent = Path(parent or tempfile.gettempdir())
         needed = sum(sizes[name] for name in dtypes)
@@ -131,23 +130,85 @@ class ResultStore:
         self.folder.remove()
 
 
+def stack_shape(
+    role: str, shape: tuple[int, int, int], compression_ratio: int
+) -> tuple[int, int, int]:
+    """Shape of the stack of ``role`` for a movie of ``shape`` (T, H, W)."""
+    n_blocks = -(-shape[0] // compression_ratio)
+    return (n_blocks if ROLES[role].per_block else shape[0], *shape[1:])
+
+
+def stack_bytes(
+    dtypes: dict[str, np.dtype[Any]], shape: tuple[int, int, int], compression_ratio: int
+) -> int:
+    """Bytes of all stacks of ``dtypes``, by role, for a movie of ``shape`` (T, H, W)."""
+    return sum(
+        math.prod(stack_shape(role, shape, compression_ratio)) * np.dtype(dtype).itemsize
+        for role, dtype in dtypes.items()
+    )
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a hidden name beside ``path``; the folder made there takes the name at the end.
+
+    Where the body raises, nothing of it is left; whatever lies at ``path`` stays as it is.
+
+    Raises
+    ------
+    OutputError
+        If ``path`` exists, lies in no folder, or cannot be written.
+    """
+    _check_free(path)
+    # A name that nobody else has: a run that was stopped may still be at work on its own.
+    partial = path.with_name(f".{uuid.uuid4().hex}.partial.{path.name}")
+    try:
+        yield partial
+        _check_free(path)
+        _rename(partial, path)
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(partial), str(path))) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _rename(partial: Path, path: Path) -> None:
+    try:
+        partial.rename(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
 def copy_compressed(source: Path, target: Path) -> Path:
-    """Copy a ``.tcs.zarr`` folder to a new place.
+    """Copy a ``.tcs.zarr`` folder to a new place, whole or not at all.
 
     Raises
     ------
     OutputError
         If ``target`` exists, or cannot be written; nothing is ever replaced.
     """
-    if target.exists():
-        raise OutputError(
-            f"got output {target}, which exists already, expected a new name; choose another name"
-        )
-    try:
-        shutil.copytree(source, target)
-    except (OSError, shutil.Error) as error:
-        raise OutputError(
-            f"got {getattr(error, 'strerror', None) or error} while writing {target}, expected a "
-            "folder that can be written; choose another place"
-        ) from error
+    with whole_folder(target) as partial:
+        try:
+            shutil.copytree(source, partial)
+        except (OSError, shutil.Error) as error:
+            raise _cannot_write(target, error) from error
     return target
+
+
+def _check_free(path: Path) -> None:
+    if os.path.lexists(path):
+        raise OutputError(
+            f"got output {path}, which exists already, expected a new name; choose another name"
+        )
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"got output {path}, but {path.parent} is no folder, expected an existing folder; "
+            "create it first"
+        )
+
+
+def _cannot_write(path: Path, error: Exception) -> OutputError:
+    return OutputError(
+        f"got {getattr(error, 'strerror', None) or error} while writing {path}, expected a "
+        "folder with free space that can be written; choose another place"
+    )

@@ -1,124 +1,191 @@
-"""The controls of the dock: what to compress, and how. Knows settings, not runs."""
+"""The controls of a step: what to work on, and how. Knows settings, not runs."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from napari.components import ViewerModel
-from napari.layers import Image, Layer
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QComboBox,
+    QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
+    QLineEdit,
     QSpinBox,
-    QStyle,
-    QStyleOptionComboBox,
-    QStylePainter,
+    QVBoxLayout,
     QWidget,
 )
 
-from ...settings import Settings
-from ..job import Choices
+from ...settings import SMALLEST_TILE, Settings
+from ..choices import Choices
 from ..layers import Calibration, title_of
+from .controls import (
+    Fold,
+    LayerCombo,
+    beside,
+    button,
+    choice,
+    duration,
+    quiet_label,
+)
 from .opening import OpenButton
-
-MASKS = {"balanced": "balanced", "bernoulli": "Bernoulli, p = 0.5"}
-REFERENCES = {
-    "denoised": "denoised raw frames",
-    "raw": "raw frames",
-    "truth": "known truth (a layer)",
-}
-TIPS = {
-    "layer": "Movie to compress: an image layer (T, H, W). A measurement that was opened from a "
-    ".tcs.zarr file is reconstructed instead.",
-    "ratio": "B: frames that are summed into one measurement, each under a mask of its own. "
-    "This is not the ratio of bytes, which is shown below once it is known.",
-    "masks": "Balanced: every pixel is exposed equally often in a block. "
-    "Bernoulli: each pixel of each mask is open with p = 0.5, as in the paper.",
-    "seed": "Seed of the masks: the same seed gives the same masks for ever.",
-    "decoder": "How frames are recovered from a measurement.",
-    "device": "Where frames are decoded.",
-    "reference": "What PSNR and SSIM are taken against. Raw frames hold noise, which no "
-    "reconstruction should match.",
-    "truth": "Layer with the noise-free frames of the same shape.",
-}
+from .words import EVERYTHING, LABELS, MASKS, OF_MOVIE, REFERENCES, TIPS
 
 
 class SettingsForm(QWidget):
-    """Input layer and settings, each with a tooltip; ``edited`` follows every change."""
+    """Input layer and settings, each with a tooltip; ``edited`` follows every change.
+
+    Parameters
+    ----------
+    rows, more
+        Names of the rows that are shown, and of those that fold away. What is not shown keeps
+        the value it was given.
+    """
 
     edited = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(
+        self, rows: tuple[str, ...] = EVERYTHING[0], more: tuple[str, ...] = EVERYTHING[1]
+    ) -> None:
+        super().__init__()
         self.layer, self.truth = LayerCombo(), LayerCombo()
-        self.layer.setToolTip(TIPS["layer"])
         self.open = OpenButton()
         self.facts, self.hint = quiet_label(), quiet_label()
-        self.ratio = QSpinBox()
-        self.ratio.setRange(2, 999)
-        self.ratio.setValue(10)
-        self.seed = QSpinBox()
-        self.seed.setRange(0, 2**31 - 1)
+        self.ratio = whole(2, 10**6, Settings.compression_ratio)
+        self.recommend = button("Recommend", TIPS["recommend"])
+        self.seed = whole(0, 2**31 - 1, 0)
+        self.exposures = whole(0, 999, 0)
+        self.exposures.setSpecialValueText("automatic")
+        self.mask_tile = whole(0, 2**14, Settings.mask_tile)
+        self.mask_tile.setSpecialValueText("the whole frame")
+        self.decode_tile = whole(SMALLEST_TILE, 2**14, Settings.decode_tile)
+        for box in (self.mask_tile, self.decode_tile):
+            box.setSuffix(" px")
+            box.setSingleStep(64)
         self.masks = choice(MASKS)
         self.decoder = choice({Settings.decoder: title_of(Settings.decoder)})
+        self.weights = QLineEdit()
+        self.weights.setPlaceholderText("those of the package")
+        self.find_weights = button("…", "Choose a file of weights (NAME.safetensors).")
         self.device = choice({"auto": "looking for devices…"})
         self.reference = choice(REFERENCES)
-        self.form = QFormLayout(self)
-        self.form.setContentsMargins(0, 0, 0, 0)
-        self.form.setVerticalSpacing(6)
-        self.form.setHorizontalSpacing(10)
-        self.form.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows: list[tuple[str, str, QWidget]] = [
-            ("movie", "layer", beside(self.layer, self.open)),
-            ("", "layer", self.facts),
-            ("B", "ratio", self.ratio),
-            ("", "ratio", self.hint),
-            ("masks", "masks", self.masks),
-            ("seed", "seed", self.seed),
-            ("decoder", "decoder", self.decoder),
-            ("device", "device", self.device),
-            ("reference", "reference", self.reference),
-            ("truth", "truth", self.truth),
-        ]
-        for text, tip, widget in rows:
-            widget.setToolTip(TIPS[tip])
-            label = QLabel(text)
-            label.setToolTip(TIPS[tip])
-            self.form.addRow(label, widget)
-        self.form.setRowVisible(self.truth, False)
+        self.form, self.rare = form_layout(), form_layout()
+        self._settings = Settings()
+        self._lay_out(rows, more)
         self._connect()
+
+    def _lay_out(self, rows: tuple[str, ...], more: tuple[str, ...]) -> None:
+        fields = {
+            "layer": beside(self.layer, self.open),
+            "ratio": beside(self.ratio, self.recommend),
+            "weights": beside(self.weights, self.find_weights),
+        }
+        facts = {"layer": self.facts, "ratio": self.hint}
+        hidden = QWidget(self)  # what has no row of its own here keeps its value there
+        hidden.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(self.form)
+        folded = QWidget()
+        folded.setLayout(self.rare)
+        for name in (*EVERYTHING[0], *EVERYTHING[1]):
+            control = getattr(self, name)
+            control.setToolTip(TIPS[name])
+            field = fields.get(name, control)
+            field.setToolTip(TIPS[name])
+            if name not in rows and name not in more:
+                for widget in (field, *([facts[name]] if name in facts else [])):
+                    widget.setParent(hidden)
+                continue
+            layout = self.form if name in rows else self.rare
+            layout.addRow(named(name), field)
+            if name in facts:
+                facts[name].setToolTip(TIPS[name])
+                layout.addRow(QLabel(), facts[name])
+        self.fold = Fold("more", TIPS["more"], folded)
+        self.fold.setVisible(bool(more))
+        column.addWidget(self.fold)
+        self._asks_truth = "truth" in rows
+        if self._asks_truth:
+            self.form.setRowVisible(self.truth, False)
 
     def _connect(self) -> None:
         self.reference.currentIndexChanged.connect(self._on_reference)
         self.decoder.currentIndexChanged.connect(self._explain_decoder)
-        for combo in (self.layer, self.truth, self.masks, self.decoder, self.device):
+        self.find_weights.clicked.connect(self._ask_for_weights)
+        for combo in (self.truth, self.masks, self.decoder, self.device):
             combo.currentIndexChanged.connect(self.edited)
-        self.ratio.valueChanged.connect(self.edited)
-        self.seed.valueChanged.connect(self.edited)
+        for box in (self.ratio, self.seed, self.exposures, self.mask_tile, self.decode_tile):
+            box.valueChanged.connect(self.edited)
+        self.weights.editingFinished.connect(self.edited)
 
     def _on_reference(self) -> None:
-        self.form.setRowVisible(self.truth, self.reference.currentData() == "truth")
+        self._show_truth()
         self.edited.emit()
+
+    def _show_truth(self) -> None:
+        if self._asks_truth:
+            self.form.setRowVisible(self.truth, self.reference.currentData() == "truth")
 
     def _explain_decoder(self) -> None:
         """Say of the chosen decoder what it is; the list says it of each."""
         line = self.decoder.currentData(Qt.ItemDataRole.ToolTipRole)
         self.decoder.setToolTip(f"{TIPS['decoder']} {line}" if line else TIPS["decoder"])
 
+    def _ask_for_weights(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Weights of a learned decoder", "", "Weights (*.safetensors)"
+        )
+        if path:
+            self.weights.setText(path)
+            self.edited.emit()
+
+    # --- settings -----------------------------------------------------------------------------
+
     def settings(self) -> Settings:
         """Return what is set, as the settings object that the command line runs too."""
-        return Settings(
+        before = self._settings  # a list that nothing is chosen of leaves what was chosen
+        self._settings = Settings(
             compression_ratio=self.ratio.value(),
-            masks=self.masks.currentData(),
+            masks=self.masks.currentData() or before.masks,
+            exposures=self.exposures.value() or None,
             seed=self.seed.value(),
-            decoder=self.decoder.currentData(),
-            device=self.device.currentData(),
-            reference=self.reference.currentData(),
+            mask_tile=self.mask_tile.value(),
+            decoder=self.decoder.currentData() or before.decoder,
+            weights=self.weights.text().strip() or None,
+            device=self.device.currentData() or before.device,
+            decode_tile=self.decode_tile.value(),
+            reference=self.reference.currentData() or before.reference,
         )
+        return self._settings
+
+    def show_settings(self, settings: Settings) -> None:
+        """Show ``settings`` without telling of a change; they come from another panel."""
+        self._settings = settings
+        numbers = {
+            self.ratio: settings.compression_ratio,
+            self.exposures: settings.exposures or 0,
+            self.seed: settings.seed,
+            self.mask_tile: settings.mask_tile,
+            self.decode_tile: settings.decode_tile,
+        }
+        for box, value in numbers.items():
+            box.blockSignals(True)
+            box.setValue(value)
+            box.blockSignals(False)
+        names = {
+            self.masks: settings.masks,
+            self.decoder: settings.decoder,
+            self.device: settings.device,
+            self.reference: settings.reference,
+        }
+        for combo, name in names.items():
+            combo.blockSignals(True)
+            self._choose(combo, name)
+            combo.blockSignals(False)
+        self.weights.setText(settings.weights or "")
+        self._explain_decoder()
+        self._show_truth()
 
     def show_choices(self, choices: Choices) -> None:
         """Offer the devices and decoders of this machine."""
@@ -130,15 +197,29 @@ class SettingsForm(QWidget):
         self._explain_decoder()
         self.open.offer(choices.formats)
 
-    @staticmethod
-    def _refill(combo: QComboBox, entries: dict[str, str]) -> None:
+    def _refill(self, combo: QComboBox, entries: dict[str, str]) -> None:
         before = combo.currentData()
         combo.blockSignals(True)
         combo.clear()
         for name, text in entries.items():
             combo.addItem(text, name)
-        combo.setCurrentIndex(max(0, combo.findData(before)))
+        if before is not None:
+            self._choose(combo, before)
         combo.blockSignals(False)
+
+    @staticmethod
+    def _choose(combo: QComboBox, name: str) -> None:
+        """Choose ``name``, also where it is not looked up yet or not there: a run will say so."""
+        if combo.findData(name) < 0:
+            combo.addItem(title_of(name), name)
+        combo.setCurrentIndex(combo.findData(name))
+
+    def on_cpu(self) -> bool:
+        """Whether frames are decoded on the CPU: chosen, or because nothing else was found."""
+        device = self.device.currentData()
+        others = {self.device.itemData(k) for k in range(self.device.count())} - {"auto", "cpu"}
+        found = self.device.count() > 1
+        return device == "cpu" or (device == "auto" and found and not others)
 
     def describe(self, shape: tuple[int, ...], dtype: Any, calibration: Calibration) -> None:
         """Write what the movie is, and what B means for it."""
@@ -184,107 +265,34 @@ class SettingsForm(QWidget):
 
     def lock(self, *, running: bool, file: bool) -> None:
         """Only what can be changed now is enabled."""
+        of_movie: list[QWidget] = [getattr(self, name) for name in OF_MOVIE] + [self.recommend]
         free: list[QWidget] = [self.layer, self.open, self.decoder, self.device]
-        of_movie: list[QWidget] = [self.ratio, self.masks, self.seed, self.reference, self.truth]
+        free += [self.weights, self.find_weights, self.decode_tile]
         for widget in free + of_movie:
             widget.setEnabled(not running and not (file and widget in of_movie))
 
 
-class LayerCombo(QComboBox):
-    """Image layers of a viewer; follows additions, removals and new names."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(16)
-
-    def offer(self, layers: list[Layer]) -> None:
-        """List ``layers``; keeps the choice while its layer is there."""
-        before = self.layer()
-        self.blockSignals(True)
-        self.clear()
-        images = [layer for layer in layers if isinstance(layer, Image)]
-        for layer in images:
-            self.addItem(layer.name, layer)
-        if before in images:
-            self.setCurrentIndex(images.index(before))
-        self.blockSignals(False)
-        if self.layer() is not before:
-            self.currentIndexChanged.emit(self.currentIndex())
-
-    def paintEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Leave out the middle of a long name: Qt would cut its end off."""
-        option, painter = QStyleOptionComboBox(), QStylePainter(self)
-        self.initStyleOption(option)
-        style = self.style()
-        assert style is not None
-        field = style.subControlRect(
-            QStyle.ComplexControl.CC_ComboBox,
-            option,
-            QStyle.SubControl.SC_ComboBoxEditField,
-            self,
-        )
-        option.currentText = self.fontMetrics().elidedText(
-            option.currentText, Qt.TextElideMode.ElideMiddle, field.width()
-        )
-        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
-        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
-
-    def layer(self) -> Layer | None:
-        """Return the chosen layer."""
-        return self.currentData()
-
-    def choose(self, layer: Layer) -> None:
-        """Choose ``layer``, if it is listed."""
-        for index in range(self.count()):
-            if self.itemData(index) is layer:
-                self.setCurrentIndex(index)
-
-
-def layer_events(viewer: ViewerModel) -> list[Any]:
-    """List the events after which the layers on offer have changed."""
-    events = viewer.layers.events
-    names = [layer.events.name for layer in viewer.layers]
-    return [events.inserted, events.removed, events.reordered, *names]
-
-
-def choice(entries: dict[str, str]) -> QComboBox:
-    """Return a combo box over ``entries`` (value → text) that does not widen the dock."""
-    combo = QComboBox()
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(16)
-    for name, text in entries.items():
-        combo.addItem(text, name)
-    return combo
-
-
-def beside(field: QWidget, button: QWidget) -> QWidget:
-    """Return a row in which ``field`` takes the room that ``button`` leaves."""
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(6)
-    layout.addWidget(field, 1)
-    layout.addWidget(button)
-    return row
-
-
-def quiet_label() -> QLabel:
-    """Return a label in a softer voice, for facts beside a control."""
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setStyleSheet("color: palette(mid);")
-    # Room for two lines, so that the controls below do not move with the text.
-    label.setMinimumHeight(2 * label.fontMetrics().lineSpacing() + 4)
+def named(row: str) -> QLabel:
+    """Return the label of a row, with its tooltip."""
+    label = QLabel(LABELS.get(row, row))
+    label.setToolTip(TIPS[row])
     return label
 
 
-def duration(seconds: float) -> str:
-    """Write a time in the unit that reads best."""
-    if seconds < 0.001:
-        return f"{seconds * 1e6:.3g} µs"
-    if seconds < 0.1:
-        return f"{seconds * 1e3:.3g} ms"
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+def form_layout() -> QFormLayout:
+    """Return an empty form: labels on the right, fields as wide as there is room."""
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setVerticalSpacing(6)
+    form.setHorizontalSpacing(10)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
+
+
+def whole(least: int, most: int, value: int) -> QSpinBox:
+    """Return a box for a whole number."""
+    box = QSpinBox()
+    box.setRange(least, most)
+    box.setValue(value)
+    return box

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from ..._validation import TcsdlError
 from ..contributions import read_layers
+from ..decoded import DecodedStack
 from ..layers import (
     Calibration,
     LayerTuple,
@@ -22,7 +23,9 @@ from ..layers import (
     movie_from_layer,
 )
 from ..run import compressed_file
-from .form import SettingsForm, layer_events
+from .controls import layer_events
+from .form import SettingsForm
+from .lifetime import Links
 from .worker import Threads
 
 
@@ -37,6 +40,8 @@ class Inputs(QObject):
         Where layers are chosen and described.
     threads
         Where files are read.
+    links
+        Where the viewer is listened to; whoever owns them cuts them.
     results
         Returns the layers that a run has added: they are no input.
 
@@ -62,11 +67,13 @@ class Inputs(QObject):
         viewer: ViewerModel,
         form: SettingsForm,
         threads: Threads,
+        links: Links,
         results: Callable[[], list[Layer]],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.viewer, self.form, self.threads, self.results = viewer, form, threads, results
+        self.viewer, self.form, self.results = viewer, form, results
+        self.threads, self._links = threads, links
         self._asked: WeakSet[Layer] = WeakSet()
         self._closed = False
         form.layer.currentIndexChanged.connect(self._on_choice)
@@ -80,18 +87,21 @@ class Inputs(QObject):
     def follow(self) -> None:
         """Offer the layers that are there now, and whenever they have changed."""
         for event in layer_events(self.viewer):
-            event.connect(self.follow)  # names of new layers; the others stay as they are
+            self._links.connect(event, self.follow)  # names of new layers, too
         ours = self.results()
-        offered = [layer for layer in self.viewer.layers if layer not in ours]
+        offered = [
+            layer
+            for layer in self.viewer.layers
+            # What is decoded as it is looked at is no movie of its own: its measurement is.
+            if layer not in ours and not isinstance(layer.data, DecodedStack)
+        ]
         self.form.layer.offer(offered)
         self.form.truth.offer(offered)
         self.changed.emit()
 
     def close(self) -> None:
-        """Let go of the viewer; a file that is still being read is dropped."""
+        """Drop a file that is still being read."""
         self._closed = True
-        for event in layer_events(self.viewer):
-            event.disconnect(self.follow)
 
     # --- files --------------------------------------------------------------------------------
 
@@ -101,18 +111,26 @@ class Inputs(QObject):
         self.form.open.setEnabled(False)
         self.said.emit(f"opening {name}…")
         done = partial(self._on_opened, name)
-        self.threads.call(partial(read_layers, path), done, self._on_fail, self)
+        read = partial(read_layers, path, decoded=True)
+        self.threads.call(read, done, self._on_fail, self)
 
     def _on_opened(self, name: str, tuples: list[LayerTuple]) -> None:
         if self._closed:
             return
         self.form.open.setEnabled(True)
         self.said.emit(f"opened {name}")
+        self.add(tuples)
+
+    def add(self, tuples: list[LayerTuple]) -> None:
+        """Add layers that our readers have made, and choose the first: a file's measurements."""
+        if self._closed:
+            return
         self.opened.emit()
-        for entry in tuples:
-            layer = Layer.create(*entry)
+        made = [Layer.create(*entry) for entry in tuples]
+        for layer in made:
             self._asked.add(layer)  # our readers have calibrated it, as far as its file can
             self.viewer.add_layer(layer)
+        for layer in made[:1]:
             self.form.layer.choose(layer)
         self.viewer.reset_view()
 

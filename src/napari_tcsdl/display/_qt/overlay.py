@@ -12,7 +12,8 @@ from ..arrangement import BoxLabel
 GLYPHS = "".join(
     dict.fromkeys(
         "0123456789. dBSIMraw reconstruction (GAP-TV) JPEG, same bytes, q measurement of frames "
-        "to in one computing… nmµpxÅ"
+        "to in one computing… ROI ∞ reference: uncertainty consistency 1 σ, (Y − ΦX) / detector "
+        "units nmµpxÅ"
     )
 )
 """What labels and scale bars are made of."""
@@ -30,6 +31,7 @@ def register_labels() -> bool:
     try:
         from napari._vispy.overlays.text import VispyLayerNameOverlay
         from napari._vispy.utils.visual import overlay_to_visual
+        from napari.components._viewer_constants import CanvasPosition
     except ImportError:
         return False
 
@@ -37,13 +39,23 @@ def register_labels() -> bool:
         return True
 
     class VispyBoxLabel(VispyLayerNameOverlay):
+        # A step of the slider changes all labels: napari would place every overlay of the canvas
+        # anew for each. In its corner a text moves nothing else as long as it keeps its height.
+        x_size: float
+        y_size: float
+
         def _connect_events(self) -> None:
             super()._connect_events()
             self.overlay.events.text.connect(self._on_text_change)
 
         def _on_text_change(self) -> None:
             self.node.text = self.overlay.text or self.layer.name
-            self._on_position_change()
+            width, height = self.node.get_width_height()
+            if height != self.y_size or self.overlay.position != CanvasPosition.TOP_LEFT:
+                self._on_position_change()
+            elif width != self.x_size:
+                self.x_size = width
+                self._on_box_change()
 
     overlay_to_visual[BoxLabel] = VispyBoxLabel
     return True

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from ...settings import Settings
 from ..layers import title_of
+from .controls import readable_bytes
 
 COLUMNS = ("", "PSNR", "SSIM", "mean PSNR", "SSIM", "size")
 TIPS = (
@@ -30,18 +31,16 @@ TIPS = (
     "Mean SSIM of all frames done",
     "Real size of all frames done",
 )
+BYTES = {
+    "raw": ("raw movie", "Bytes of the movie's pixels as recorded"),
+    "measurements": ("measurements", "Real bytes of all measurements on the disk"),
+    "overhead": ("masks and metadata", "Real bytes of the masks and all metadata"),
+    "total": ("compressed file", "Everything that is needed to reconstruct"),
+    "ratio": ("storage ratio", "Bytes of the raw movie / bytes of the compressed file"),
+}
 ROOM = 4
 """Under the last row [px]: styles draw the header a little higher than they say."""
 CODECS = ("raw", Settings.decoder, "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
-
-
-def readable_bytes(count: float) -> str:
-    """Write ``count`` bytes in the unit that reads best."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
 
 
 class ScoreTable(QTableWidget):
@@ -116,31 +115,16 @@ class ScoreTable(QTableWidget):
         self.setFixedHeight(height)
 
 
-class ResultsPanel(QWidget):
-    """Scores above, real bytes below."""
+class BytesTable(QWidget):
+    """Real bytes of the compressed file, by part, and the storage ratio."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.caption = QLabel()
-        self.caption.setWordWrap(True)
-        self.table = ScoreTable()
-        self.bytes: dict[str, QLabel] = {}
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
-        layout.addWidget(self.caption)
-        layout.addWidget(self.table)
-        grid = QGridLayout()
+        self.values: dict[str, QLabel] = {}
+        grid = QGridLayout(self)
         grid.setContentsMargins(4, 0, 4, 0)
         grid.setVerticalSpacing(3)
-        rows = {
-            "raw": ("raw movie", "Bytes of the movie's pixels as recorded"),
-            "measurements": ("measurements", "Real bytes of all measurements on the disk"),
-            "overhead": ("masks and metadata", "Real bytes of the masks and all metadata"),
-            "total": ("compressed file", "Everything that is needed to reconstruct"),
-            "ratio": ("storage ratio", "Bytes of the raw movie / bytes of the compressed file"),
-        }
-        for row, (name, (text, tip)) in enumerate(rows.items()):
+        for row, (name, (text, tip)) in enumerate(BYTES.items()):
             label, value = QLabel(text), QLabel("–")
             value.setAlignment(Qt.AlignmentFlag.AlignRight)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -148,10 +132,9 @@ class ResultsPanel(QWidget):
                 widget.setToolTip(tip)
             grid.addWidget(label, row, 0)
             grid.addWidget(value, row, 1)
-            self.bytes[name] = value
+            self.values[name] = value
         for name in ("total", "ratio"):
-            self.bytes[name].setStyleSheet("font-weight: bold;")
-        layout.addLayout(grid)
+            self.values[name].setStyleSheet("font-weight: bold;")
 
     def show_bytes(self, raw: int | None, real: dict[str, int] | None) -> None:
         """Show real bytes; dashes until the file is complete."""
@@ -164,9 +147,26 @@ class ResultsPanel(QWidget):
             }
         for name in ("raw", "measurements", "overhead", "total"):
             value = values.get(name)
-            self.bytes[name].setText("–" if value is None else readable_bytes(value))
-        known = raw is not None and real is not None
-        self.bytes["ratio"].setText(f"{raw / real['total']:.2f} ×" if known else "–")  # type: ignore[operator,index]
+            self.values[name].setText("–" if value is None else readable_bytes(value))
+        ratio = f"{raw / real['total']:.2f} ×" if raw is not None and real is not None else "–"
+        self.values["ratio"].setText(ratio)
+
+
+class ResultsPanel(QWidget):
+    """Scores above, real bytes below."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.caption = QLabel()
+        self.caption.setWordWrap(True)
+        self.table, self.bytes_table = ScoreTable(), BytesTable()
+        self.bytes = self.bytes_table.values
+        self.show_bytes = self.bytes_table.show_bytes
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for widget in (self.caption, self.table, self.bytes_table):
+            layout.addWidget(widget)
 
 
 def decibel(value: float) -> str:

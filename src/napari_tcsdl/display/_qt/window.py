@@ -7,7 +7,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QApplication
 
-from .dock import CompressDock
+from .compare_panel import ComparePanel
 
 POLL_MS, SETTLE_MS = 100, 1500
 
@@ -20,9 +20,9 @@ def fill_screen(viewer: napari.viewer.Viewer) -> None:
         viewer.window.set_geometry(area.x(), area.y(), area.width(), area.height())
 
 
-def save_and_quit(viewer: napari.viewer.Viewer, dock: CompressDock, path: str) -> None:
-    """Save a picture of the window once the dock has ended its run, and quit."""
-    timer = QTimer(dock)
+def save_and_quit(viewer: napari.viewer.Viewer, panel: ComparePanel, path: str) -> None:
+    """Save a picture of the window once the panel has ended its run, and quit."""
+    timer = QTimer(panel)
 
     def save() -> None:
         viewer.screenshot(path, canvas_only=False, flash=False)
@@ -30,7 +30,7 @@ def save_and_quit(viewer: napari.viewer.Viewer, dock: CompressDock, path: str) -
         QApplication.quit()
 
     def poll() -> None:
-        if dock.worker is None:
+        if panel.worker is None:
             timer.stop()
             # Layers that were refreshed last are painted after the events in the queue.
             QTimer.singleShot(SETTLE_MS, save)

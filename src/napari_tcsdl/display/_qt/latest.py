@@ -1,0 +1,69 @@
+"""One thread that always works on the latest request; those it has not begun are forgotten."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+
+from ..sentences import as_sentence
+from .worker import Thread, emit
+
+
+class Latest(Thread):
+    """Calls ``work`` with each request in a thread, or with the newest of those that have piled up.
+
+    Signals
+    -------
+    answered : object
+        What ``work`` has returned.
+    failed : TcsdlError
+        What it has raised, as one sentence.
+    """
+
+    answered = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, work: Callable[[Any], Any], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._work = work
+        self._wake = threading.Condition()
+        self._next: list[Any] = []
+        self._ended = self._begun = False
+
+    def post(self, request: Any) -> None:
+        """Ask for ``request``; the thread begins with the first."""
+        with self._wake:
+            if self._ended:
+                return
+            self._next = [request]
+            self._wake.notify()
+        if not self._begun:
+            self._begun = True
+            self.start()
+
+    def stop(self) -> None:
+        """End the thread after what it works on; nothing more is heard of it."""
+        with self._wake:
+            self._ended = True
+            self._next = []
+            self._wake.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._next and not self._ended:
+                    self._wake.wait()
+                if self._ended:
+                    return
+                request = self._next.pop()
+            try:
+                signal, value = "answered", self._work(request)
+            except BaseException as error:  # the thread must go on
+                signal, value = "failed", as_sentence(error)
+            del request
+            if not self._ended:
+                emit(self, signal, value)
+            del value

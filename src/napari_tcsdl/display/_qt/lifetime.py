@@ -1,0 +1,69 @@
+"""What a widget has to do with things that outlive it, and how it lets go of them in the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakMethod
+
+from qtpy.QtWidgets import QWidget
+
+logger = logging.getLogger(__name__)
+
+_waiting: set[Callable[..., None]] = set()
+
+
+def when_destroyed(widget: QWidget, call: Callable[[], None]) -> None:
+    """Call ``call`` when Qt destroys ``widget``, which may happen without a close event.
+
+    ``call`` must not refer to the widget. It is kept here until then: of a widget inside others
+    the collector may clear the callback before Qt makes the call, which ends the process.
+    """
+    calls = [call]
+
+    def destroyed(*_: object) -> None:
+        _waiting.discard(destroyed)
+        while calls:  # emptied: Qt's binding may keep this function for longer
+            try:
+                calls.pop()()
+            except Exception:  # which Qt would answer by ending the process
+                logger.exception("a widget was destroyed, and could not let go of everything")
+
+    _waiting.add(destroyed)
+    widget.destroyed.connect(destroyed)
+
+
+class Links:
+    """Connections of a widget to signals that outlive it, such as those of a viewer.
+
+    They are held weakly: what holds the links, :func:`when_destroyed` for one, does not hold the
+    widget. Signals are napari's or psygnal's, not Qt's, which cuts its own.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[int, list[tuple[Any, WeakMethod[Any]]]] = {}
+        self._last: list[Callable[[], None]] = []
+
+    def connect(self, signal: Any, method: Callable[..., Any]) -> None:
+        """Connect ``signal`` to a bound method, once however often this is asked for."""
+        ref = WeakMethod(method)
+        made = self._made.setdefault(id(signal), [])
+        if all(known != ref for _, known in made):
+            signal.connect(method)
+            made.append((signal, ref))
+
+    def add(self, undo: Callable[[], None]) -> None:
+        """Call ``undo``, which touches nothing of Qt, when the links are cut."""
+        self._last.append(undo)
+
+    def cut(self) -> None:
+        """Undo all connections; may be called twice, and after Qt has deleted the widget."""
+        made, self._made = self._made, {}
+        last, self._last = self._last, []
+        for signal, ref in [link for links in made.values() for link in links]:
+            method = ref()
+            if method is not None:
+                signal.disconnect(method)
+        for undo in last:
+            undo()

@@ -1,0 +1,46 @@
+"""What the controls of a step are called, and what their tooltips say."""
+
+from __future__ import annotations
+
+MASKS = {"balanced": "balanced", "bernoulli": "Bernoulli, p = 0.5"}
+REFERENCES = {
+    "denoised": "denoised raw frames",
+    "raw": "raw frames",
+    "truth": "known truth (a layer)",
+}
+TIPS = {
+    "layer": "Movie to work on: an image layer (T, H, W). A measurement that was opened from a "
+    ".tcs.zarr file is reconstructed instead.",
+    "ratio": "B: frames that are summed into one measurement, each under a mask of its own. "
+    "This is not the ratio of bytes, which is shown below once it is known.",
+    "recommend": "Measure motion and dose of this movie, and propose a B with the reason.",
+    "masks": "Balanced: every pixel is exposed equally often in a block. "
+    "Bernoulli: each pixel of each mask is open with p = 0.5, as in the paper.",
+    "seed": "Seed of the masks: the same seed gives the same masks for ever.",
+    "exposures": "How often each pixel is exposed in a block of balanced masks. Automatic: half of "
+    "B, a quarter from B = 20.",
+    "mask_tile": "Side of the mask that is repeated over the frame [px]; 0 for masks as large as "
+    "the frame, which cost more bytes.",
+    "decoder": "How frames are recovered from a measurement.",
+    "weights": "Weights of a learned decoder, such as those that were fine-tuned on your movie. "
+    "Empty for those that come with the package.",
+    "device": "Where frames are decoded.",
+    "decode_tile": "Side of the tiles in which frames are decoded [px]. Smaller ones need less "
+    "memory and a little more time; the frames are the same.",
+    "reference": "What PSNR and SSIM are taken against. Raw frames hold noise, which no "
+    "reconstruction should match.",
+    "truth": "Layer with the noise-free frames of the same shape.",
+    "more": "Settings that seldom need a change.",
+}
+LABELS = {
+    "layer": "movie",
+    "ratio": "B",
+    "mask_tile": "mask tile",
+    "decode_tile": "decode in",
+}
+OF_MOVIE = ("ratio", "masks", "seed", "exposures", "mask_tile", "reference", "truth")
+"""Rows that a compressed file has settled."""
+EVERYTHING = (
+    ("layer", "ratio", "masks", "decoder", "device", "reference", "truth"),
+    ("seed", "exposures", "mask_tile", "weights", "decode_tile"),
+)
