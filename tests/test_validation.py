@@ -1,6 +1,6 @@
 import pytest
 
-from napari_tcsdl._validation import InputError, check_compression_ratio
+from napari_tcsdl._validation import InputError, check_compression_ratio, exit_code
 
 
 @pytest.mark.parametrize("value", [2, 10, "10", 7.0])
@@ -24,3 +24,11 @@ def test_whole_numbers_are_taken(value):
 def test_other_values_are_refused_in_one_sentence(value, sentence):
     with pytest.raises(InputError, match=sentence):
         check_compression_ratio(value, 17)
+
+
+def test_a_command_ends_with_its_error_in_one_line(capsys):
+    assert exit_code(lambda: check_compression_ratio(1)) == 2
+    assert capsys.readouterr().err.startswith("got compression ratio B = 1, expected")
+    assert exit_code(lambda: check_compression_ratio(2)) == 0
+    with pytest.raises(ZeroDivisionError):  # a bug is no sentence
+        exit_code(lambda: 1 / 0)
