@@ -417,3 +417,14 @@ def test_closed_it_hears_nothing(viewer, shown, roi):
     roi.draw(shown["raw"])
     controller.enabled = True
     assert len(asked) == before
+
+
+def test_maps_have_no_spectrum(viewer):
+    """Uncertainty and consistency are no pictures of the specimen."""
+    from napari_tcsdl.display.spectra_request import images_shown
+
+    picture = np.random.default_rng(0).normal(size=(3, 64, 64)).astype(np.float32)
+    for role in ("raw", "uncertainty", "reference", "consistency"):
+        viewer.add_image(picture, name=role, metadata={"tcsdl": {"role": role}})
+    viewer.add_image(picture, name="of the user")
+    assert [layer.name for layer in images_shown(viewer)] == ["raw", "reference", "of the user"]

@@ -245,7 +245,9 @@ def test_it_learns_and_the_weights_are_used(panel, viewer, session, source, qtbo
     assert panel.form.origin.text() == "the weights tuned"
     assert panel.form.path != path, "the next run needs another name"
     steps, errors = panel.plot.looks.getData()
-    assert list(steps) == [0, 8, 16, 24]
+    assert steps[0] == 0, "the weights as they came"
+    assert steps[-1] == 24
+    assert (np.diff(steps) % 8 == 0).all(), "how often it looks depends on the time that it takes"
     assert panel.plot.best.getData()[0][0] == panel.controller.learned.kept_step
     assert panel.plot.start_line.value() == pytest.approx(errors[0])
 

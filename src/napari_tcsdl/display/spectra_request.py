@@ -12,7 +12,7 @@ from napari.layers import Image, Layer
 
 from .layers import KEY
 from .region import Roi, square_crop, visible_region
-from .roles import RAW, REFERENCE
+from .roles import RAW, REFERENCE, ROLES
 from .spectra_compute import HALVES, PanelRequest, Reader
 from .world import factor_of, frame_index, frame_shape, reader_of
 
@@ -25,13 +25,25 @@ NOT_NOW = "no frame at this time"
 
 
 def images_shown(viewer: ViewerModel) -> list[Image]:
-    """Image layers that are visible, in the order of their boxes; no colour pictures."""
+    """Image layers that are visible, in the order of their boxes.
+
+    Neither colour pictures, nor maps such as the uncertainty: their spectra mean nothing.
+    """
     shown = [
         layer
         for layer in viewer.layers
-        if isinstance(layer, Image) and layer.visible and not layer.rgb and layer.ndim >= 2
+        if isinstance(layer, Image)
+        and layer.visible
+        and not layer.rgb
+        and layer.ndim >= 2
+        and _shows_frames(layer)
     ]
     return (shown[::-1] if viewer.canvas.grid.stride < 0 else shown)[:MOST_PANELS]
+
+
+def _shows_frames(layer: Image) -> bool:
+    role = ROLES.get(layer.metadata.get(KEY, {}).get("role", ""))
+    return role is None or role.like_frames
 
 
 def usual_reference(panels: Sequence[PanelRequest]) -> int:

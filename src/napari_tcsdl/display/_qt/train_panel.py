@@ -17,7 +17,7 @@ from ..session import Session
 from ..training_controller import TrainingController
 from ..training_files import find_trainable, with_suffix
 from .controls import duration, layer_events
-from .lifetime import when_destroyed
+from .lifetime import Links, when_destroyed
 from .overlay import register_labels
 from .train_layout import SKIP, STOP, TrainLayout
 from .worker import Threads, Turns, Worker
@@ -64,6 +64,7 @@ class TrainPanel(TrainLayout):
         self._closed = self._stale = False
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
+        self.links = Links()
         self._connect()
         self.show_progress(0.0, "")
         self.threads.call(find_trainable, self._on_decoders, self.show_error, self)
@@ -79,21 +80,26 @@ class TrainPanel(TrainLayout):
         self.use_button.clicked.connect(self.use_weights)
         self.pair_button.toggled.connect(self.controller.show_pair)
         self._patience.timeout.connect(self._stop_waiting)
-        self.controller.changed.connect(self._show)
-        self.session.settings_changed.connect(self._take_settings)
-        self.session.layer_changed.connect(self._take_layer)
-        self.session.busy_changed.connect(self._on_busy)
-        self.viewer.events.theme.connect(self._recolour)
+        for signal, method in (
+            (self.controller.changed, self._show),
+            (self.session.settings_changed, self._take_settings),
+            (self.session.layer_changed, self._take_layer),
+            (self.session.busy_changed, self._on_busy),
+            (self.viewer.events.theme, self._recolour),
+        ):
+            self.links.connect(signal, method)
         # Qt may destroy the dock without a close event: nothing here may refer to self.
         leave = partial(self.session.leave, self._member, restore=False)
-        when_destroyed(self, partial(_let_go, self.controller, self.threads, leave))
+        when_destroyed(self, partial(_let_go, self.links, self.controller, self.threads, leave))
 
     # --- input --------------------------------------------------------------------------------
 
     def follow(self) -> None:
         """Offer the layers that are there now, and whenever they have changed."""
         for event in layer_events(self.viewer):
-            event.connect(self.follow)  # names of new layers; the others stay as they are
+            self.links.connect(
+                event, self.follow
+            )  # names of new layers; the others stay as they are
         ours = list(self.controller.layers.values())
         self.form.layer.offer([layer for layer in self.viewer.layers if layer not in ours])
         self._on_edited()
@@ -155,7 +161,7 @@ class TrainPanel(TrainLayout):
         self.worker.progressed.connect(self._on_decoded)
         self.worker.failed.connect(self._on_failed)
         self.worker.ended.connect(self._on_ended)
-        self.session.busy = True
+        self.session.begin_job(self._member)
         self._on_edited()
         self.threads.begin(self.worker)
 
@@ -192,7 +198,7 @@ class TrainPanel(TrainLayout):
             return
         self.worker = None
         self._patience.stop()
-        self.session.busy = False
+        self.session.end_job(self._member)
         learned = self.controller.learned
         silent = learned is not None or outcome == "failed"
         self.show_progress(1.0 if learned is not None else 0.0, "" if silent else NOTHING_YET)
@@ -276,23 +282,17 @@ class TrainPanel(TrainLayout):
             return
         self._closed = True
         self._patience.stop()
-        for event in layer_events(self.viewer):
-            event.disconnect(self.follow)
-        self.viewer.events.theme.disconnect(self._recolour)
-        self.controller.changed.disconnect(self._show)
-        self.session.settings_changed.disconnect(self._take_settings)
-        self.session.layer_changed.disconnect(self._take_layer)
-        self.session.busy_changed.disconnect(self._on_busy)
-        if self.worker is not None:
-            self.session.busy = False
+        self.links.cut()
+        self.worker = None
         self.controller.close()
         self.session.leave(self._member)
         self.threads.join(JOIN_SECONDS)
 
 
 def _let_go(
-    controller: TrainingController, threads: Threads, leave: Callable[[], None], *_: object
+    links: Links, controller: TrainingController, threads: Threads, leave: Callable[[], None]
 ) -> None:
+    links.cut()
     # The canvas may have gone before the dock: its view is left as it is.
     controller.close(restore=False)
     threads.cancel()
