@@ -35,7 +35,7 @@ from napari_tcsdl.display.commands import session_of
 from napari_tcsdl.display.contributions import sample_sinter
 from napari_tcsdl.display.duo import SWIPE
 from napari_tcsdl.display.job import ComparisonJob
-from napari_tcsdl.display.keys import action_of
+from napari_tcsdl.display.keys import KEYS, action_of
 from napari_tcsdl.display.session import Session
 from napari_tcsdl.settings import Settings
 
@@ -544,3 +544,14 @@ def test_all_steps_in_a_real_window(window, qtbot, small_sample):
     assert [ref() for ref in gone if ref() is not None] == []
     new = set(QApplication.topLevelWidgets()) - before
     assert [w for w in new if type(w).__module__.startswith("napari_tcsdl")] == []
+
+
+def test_the_help_lists_every_key(viewer, qtbot):
+    bench = Workbench(viewer)
+    qtbot.addWidget(bench)
+    text = bench.help.toolTip()
+    for key, row in KEYS.items():
+        assert f"<b>{key}</b>" in text
+        assert row.text in text
+    assert bench.tabs.cornerWidget() is bench.help
+    bench.shut_down()

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import napari
-from qtpy.QtCore import QEvent, QSize
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtWidgets import QTabWidget, QToolButton, QToolTip, QVBoxLayout, QWidget
 
+from ..keys import KEYS
 from ..preferences import open_without_asking
 from .compare_panel import ComparePanel
 from .compress_panel import CompressPanel
@@ -26,6 +27,7 @@ STEPS: dict[str, tuple[Callable[[napari.viewer.Viewer], QWidget], str]] = {
     "Train": (TrainPanel, "Fine-tune the decoder on your own movie, without clean data."),
 }
 FIRST = "Compare"
+DIVIDER_KEYS = {"Shift-←, Shift-→": "move the line of the swipe"}
 TABS_STYLE = "QTabBar::tab { padding: 6px 12px; }"
 
 
@@ -59,6 +61,12 @@ class Workbench(QWidget):
         self.tabs.setCurrentIndex(list(STEPS).index(FIRST))
         self.panel(FIRST)
         self.tabs.currentChanged.connect(self._on_tab)
+        self.help = QToolButton()
+        self.help.setText("?")
+        self.help.setAutoRaise(True)
+        self.help.setToolTip(keys_text())
+        self.help.clicked.connect(self._show_help)
+        self.tabs.setCornerWidget(self.help, Qt.Corner.TopRightCorner)
         self.setMinimumWidth(WIDTH)
 
     @property
@@ -84,6 +92,11 @@ class Workbench(QWidget):
         """Bring the tab of a step to the front."""
         self.tabs.setCurrentIndex(list(STEPS).index(name))
         return self.panel(name)
+
+    def _show_help(self) -> None:
+        """Show the keys at once, and not only after the mouse has rested."""
+        below = self.help.mapToGlobal(self.help.rect().bottomLeft())
+        QToolTip.showText(below, self.help.toolTip(), self.help)
 
     def _on_tab(self, index: int) -> None:
         if not self._closed:
@@ -123,3 +136,12 @@ class Workbench(QWidget):
             self._drops.close()
         for panel in self.panels.values():
             panel.shut_down()  # type: ignore[attr-defined] # each panel has it
+
+
+def keys_text() -> str:
+    """List the keys that are bound while the workbench is open, as rich text."""
+    rows = {**{key: row.text for key, row in KEYS.items()}, **DIVIDER_KEYS}
+    cells = "".join(
+        f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for key, text in rows.items()
+    )
+    return f"<table>{cells}</table><p>Everything is in the command palette, too (Ctrl-Shift-P).</p>"
