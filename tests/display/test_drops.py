@@ -16,6 +16,9 @@ from napari_tcsdl.display.preferences import open_without_asking
 
 NONE, ALT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.AltModifier
 
+# PySide6 deprecates the constructors of drag and drop events, and has no others for tests.
+pytestmark = pytest.mark.filterwarnings("ignore:Function.*Event:DeprecationWarning")
+
 
 @pytest.fixture
 def asked(window, monkeypatch):

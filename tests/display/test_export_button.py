@@ -256,7 +256,6 @@ def test_no_thread_and_no_file_outlive_the_button(qtbot, viewer, controller, tmp
     button.export_clip(tmp_path / "movie.gif")
     job = button.worker.job
     assert isinstance(job, ClipJob)
-    with qtbot.waitSignal(button.destroyed, timeout=WAIT):
-        button.deleteLater()
-    assert job.stop.is_set()
+    button.deleteLater()
+    qtbot.waitUntil(job.stop.is_set, timeout=WAIT)
     assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ from typing import Any
 
 import napari
 from napari.layers import Image, Layer
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QLabel, QSpinBox, QWidget
 
 from ..._validation import TcsdlError
 from ...selection import Selection, select
@@ -86,7 +86,7 @@ class LoadPanel(FormPanel):
         }
         for name, field in rows.items():
             label = QLabel(name.replace("_", " "))
-            for widget in (label, field, *field.findChildren((QSpinBox, QDoubleSpinBox))):
+            for widget in (label, field, *field.findChildren(QAbstractSpinBox)):
                 if name:
                     widget.setToolTip(TIPS[name])
             layout.addRow(label, field)
