@@ -70,6 +70,15 @@ def test_sums_fit_their_type(dtype, binning, expected):
     assert part.read(0, 1)[0, 0, 0] == np.float32(int(largest) * binning**2)
 
 
+def test_a_sum_below_zero_is_refused_and_does_not_wrap():
+    frames = np.full((3, 8, 8), 5, np.int8)
+    frames[1] = -1
+    part = select(Movie(frames), Selection(binning=2))
+    assert part.read(0, 1)[0, 0, 0] == 20
+    with pytest.raises(InputError, match="negative"):
+        part.read(1, 2)
+
+
 def test_a_calibration_alone_keeps_the_movie_and_its_file(counts):
     movie = Movie(counts, path="m.tif", pixel_size=0.1)
     part = select(movie, Selection(pixel_size=0.2, frame_time=0.04))
@@ -80,7 +89,10 @@ def test_a_calibration_alone_keeps_the_movie_and_its_file(counts):
 def test_it_says_what_was_taken(counts):
     selection = Selection(first=1, stop=5, every=2, field=(0, 3, 8, 11), binning=2)
     name = select(Movie(counts, name="m.tif"), selection).name
-    assert name == "m.tif (frames 1 to 4, every 2., rows 0 to 7, columns 3 to 10, sum of 2 × 2 px)"
+    assert (
+        name
+        == "m.tif (frames 1 to 4, one frame in 2, rows 0 to 7, columns 3 to 10, sum of 2 × 2 px)"
+    )
     assert Selection().words() == ""
 
 
@@ -94,8 +106,8 @@ def test_it_says_what_was_taken(counts):
             r"^got rows 0 to 21 and columns 0 to 29, expected a part",
         ),
         (Selection(field=(4, 5, 4, 9)), r"expected a part of 21 × 30 px; choose a field inside"),
-        (Selection(binning=22), r"^got every 1\. frame and binning 22, .* at most 21 px"),
-        (Selection(every=0), r"^got every 0\. frame"),
+        (Selection(binning=22), r"^got one frame in 1 and binning 22, .* at most 21 px"),
+        (Selection(every=0), r"^got one frame in 0"),
         (Selection(pixel_size=0.0), r"^got pixel size 0\.0, expected a finite number > 0"),
         (Selection(frame_time=float("nan")), r"^got frame time nan, expected a finite number > 0"),
     ],

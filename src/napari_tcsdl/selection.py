@@ -51,7 +51,7 @@ class Selection:
             end = "the end" if self.stop is None else str(self.stop - 1)
             parts.append(f"frames {self.first} to {end}")
         if self.every > 1:
-            parts.append(f"every {self.every}.")
+            parts.append(f"one frame in {self.every}")
         if self.field is not None:
             top, left, bottom, right = self.field
             parts.append(f"rows {top} to {bottom - 1}, columns {left} to {right - 1}")
@@ -108,7 +108,7 @@ def _check(movie: Movie, selection: Selection) -> None:
     side = min(bottom - top, right - left)
     if selection.every < 1 or not 1 <= selection.binning <= side:
         raise InputError(
-            f"got every {selection.every}. frame and binning {selection.binning}, expected at "
+            f"got one frame in {selection.every} and binning {selection.binning}, expected at "
             f"least 1 each and a binning of at most {side} px; choose smaller numbers"
         )
     for name, value in (
@@ -137,7 +137,8 @@ class _Part:
         self._stored = np.dtype(source.dtype).newbyteorder("=")
         self.dtype = self._stored
         if k > 1:
-            self.dtype = _sum_dtype(detector_dtype(self._stored, name), k, mean=selection.mean)
+            detector_dtype(self._stored, name)  # refuses what no detector records
+            self.dtype = _sum_dtype(self._stored, k, mean=selection.mean)
 
     def __getitem__(self, key: slice) -> NDArray[Any]:
         wanted = self._frames[key]
@@ -161,8 +162,11 @@ class _Part:
 
 
 def _sum_dtype(dtype: np.dtype[Any], binning: int, *, mean: bool) -> np.dtype[Any]:
-    """Pixel type that holds the sum of binning² pixels of ``dtype`` exactly, or nearly."""
-    if mean or dtype.kind == "f":
+    """Pixel type that holds the sum of binning² pixels of ``dtype`` exactly, or nearly.
+
+    Signed pixels become float32: a sum below 0 must stay so, to be refused where it is read.
+    """
+    if mean or dtype.kind in "fi":
         return np.dtype(np.float32)
-    largest = int(np.iinfo(dtype).max) * binning**2
+    largest = int(np.iinfo(dtype).max if dtype.kind == "u" else 1) * binning**2
     return np.dtype(np.uint16 if largest <= np.iinfo(np.uint16).max else np.float32)

@@ -82,3 +82,20 @@ def test_contrast_of_frames_is_not_forced_on_maps(controller, viewer, layer, set
     controller.apply(tell.block(job, prepared.store, 0))
     assert viewer.layers[CONSISTENCY].contrast_limits == [-5.0, 5.0]
     assert viewer.layers["reconstruction"].contrast_limits == [5.0, 95.0]
+
+
+def test_a_box_can_be_added_after_the_reconstruction_was_deleted(
+    controller, viewer, layer, settings, tell
+):
+    tell.everything(controller.start(layer, settings), controller.apply)
+    viewer.layers.remove(viewer.layers["reconstruction"])
+    controller.show_role("reconstruction")
+    assert viewer.layers["reconstruction"].contrast_limits == [5.0, 95.0]
+
+
+def test_boxes_say_when_nothing_more_will_come(controller, viewer, layer, settings, tell):
+    job = controller.start(layer, settings)
+    controller.apply(tell.prepared(job))
+    assert "computing" in viewer.layers["JPEG"].name_overlay.text
+    controller.stop()
+    assert "computing" not in viewer.layers["JPEG"].name_overlay.text

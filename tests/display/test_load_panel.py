@@ -181,7 +181,7 @@ def test_the_part_is_a_layer_of_its_own_and_chosen(panel, viewer, layer, frames,
     panel.right.setValue(31)
     panel.binning.setValue(2)
     part = take()
-    words = "frames 2 to 6, every 2., rows 8 to 47, columns 0 to 31, sum of 2 × 2 px"
+    words = "frames 2 to 6, one frame in 2, rows 8 to 47, columns 0 to 31, sum of 2 × 2 px"
     assert part.name == f"lattice ({words})"
     expected = frames[2:7:2, 8:, :32].reshape(3, 20, 2, 16, 2).sum(axis=(2, 4))
     np.testing.assert_array_equal(part.data[:], expected)

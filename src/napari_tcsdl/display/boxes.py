@@ -10,7 +10,7 @@ from napari.layers import Layer
 from .arrangement import Arrangement, label_of
 from .job import BlockReady, Prepared
 from .layers import KEY, LayerTuple, add_scores
-from .roles import DEFAULT_ROLES, MEASUREMENT, RECONSTRUCTION, ROLES, in_order
+from .roles import DEFAULT_ROLES, MEASUREMENT, ROLES, in_order
 from .run import Run
 
 
@@ -27,6 +27,11 @@ class Boxes:
         self.viewer = viewer
         self.wanted = set(DEFAULT_ROLES)
         self._arrangement: Arrangement | None = None
+
+    @property
+    def arranged(self) -> bool:
+        """Whether boxes are shown, which can be added to."""
+        return self._arrangement is not None
 
     @property
     def time_axis(self) -> int:
@@ -54,7 +59,8 @@ class Boxes:
             return False
         layer = run.layers.get(role)
         if layer is None and visible and role in run.roles():
-            limits = tuple(run.layers[RECONSTRUCTION].contrast_limits)
+            like = [shown for name, shown in run.layers.items() if ROLES[name].like_frames]
+            limits = tuple(like[0].contrast_limits if like else run.source.contrast_limits)
             layer = self._add(run, run.layer(role, limits))
             self.trim_slider(run)
         if layer is not None:

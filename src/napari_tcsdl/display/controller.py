@@ -115,6 +115,16 @@ class Controller:
         if self.run is not None:
             self.run.job.stop.set()
 
+    @property
+    def arranged(self) -> bool:
+        """Whether the boxes of a run are shown."""
+        return self._boxes.arranged
+
+    def stop(self) -> None:
+        """Stop the run, and say in its boxes that nothing more will come."""
+        self.cancel()
+        self._tell()
+
     def clear(self) -> None:
         """Stop the run and take its layers away."""
         self.cancel()

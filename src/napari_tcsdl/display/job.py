@@ -38,7 +38,7 @@ CONTRAST_MARGIN = 0.25
 
 _JPEGS = {JPEG: "jpeg_same_bytes", JPEG_RAW_OVER_B: "jpeg_raw_over_B"}
 _MAPS: dict[str, np.dtype[Any]] = {
-    UNCERTAINTY: np.dtype(np.float16),
+    UNCERTAINTY: np.dtype(np.float32),
     CONSISTENCY: np.dtype(np.float16),
 }
 

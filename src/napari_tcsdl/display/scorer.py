@@ -12,8 +12,9 @@ from psygnal import Signal
 from .._validation import TcsdlError
 from ..movie import Movie
 from .controller import Controller, Later, at_once
+from .decoded import DecodedStack
 from .job import ComparisonJob
-from .layers import movie_from_layer
+from .layers import KEY, movie_from_layer
 from .region import Region, Roi
 from .rescoring import DenoisedTarget, Rescored, RescoreJob, StackTarget, Target, range_behind
 from .roles import RECONSTRUCTION, REFERENCE
@@ -127,7 +128,7 @@ class Scorer:
         found |= {key: REFERENCES[key] for key in (DENOISED, RAW) if key != own}
         taken = [run.source.data, run.job.truth.source if run.job.truth is not None else None]
         for layer in self.controller.viewer.layers:
-            if isinstance(layer, Image) and layer not in run.added and not layer.rgb:
+            if isinstance(layer, Image) and layer not in run.added and _may_be_truth(layer):
                 data = layer.data[0] if layer.multiscale else layer.data
                 if data.shape == movie.shape and not any(data is other for other in taken):
                     found[layer] = f"truth: {layer.name}"
@@ -279,3 +280,9 @@ def _make_target(run: Run, reference: Key) -> Target:
     rows = [row for row in run.board.own_rows() if row.codec == run.settings.decoder]
     known = partial(range_behind, rows, run.store.stacks[RECONSTRUCTION], frames.source)
     return StackTarget(frames, known)
+
+
+def _may_be_truth(layer: Image) -> bool:
+    """Whether a layer could hold the truth: no colours, and nothing that a decoder has made."""
+    role = layer.metadata.get(KEY, {}).get("role")
+    return not layer.rgb and not isinstance(layer.data, DecodedStack) and role in (None, "movie")

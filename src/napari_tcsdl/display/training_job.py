@@ -90,9 +90,10 @@ class TrainingJob:
             how = self._how(on_cpu=device.device.type == "cpu")
             tuned = finetune(movie, start, how, device.device, follower)
             follower.tell()
+            # Also where the panel was closed meanwhile: what was learned must not be lost.
+            learned = self._keep(tuned, follower, origin)
             if self.stop.is_set():
                 raise Cancelled
-            learned = self._keep(tuned, follower, origin)
             report(learned)
             del tuned  # two networks, on the device
             if learned.path is not None:

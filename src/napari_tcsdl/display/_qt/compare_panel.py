@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from ..file_layers import SUFFIX
 from ..run import compressed_file
-from ..store import copy_compressed
+from ..store import ResultStore, copy_compressed
 from .controls import button, readable_bytes, rule
 from .estimate import Estimate
 from .form import SettingsForm
@@ -40,7 +40,8 @@ class ComparePanel(RunPanel):
         )
         self._glyphs: GlyphLoader | None = None
         self._hidden = False
-        self.estimate = Estimate(self.threads, self)
+        session = self.session
+        self.estimate = Estimate(self.threads, self, lambda: session.busy)
         self.presets = PresetsRow(self.session)
         self.results = ResultsPanel()
         self.view = ViewBox(self.viewer, self.session, self.links)
@@ -148,7 +149,8 @@ class ComparePanel(RunPanel):
         target = Path(path)
         if not target.name.endswith(SUFFIX):
             target = target.with_name(target.name + SUFFIX)
-        copy = partial(copy_compressed, run.finished.path, target)
+        # With the store: its folder goes when nobody holds it, as another run would let it.
+        copy = partial(_copy, run.store, run.finished.path, target)
         self.threads.call(copy, self._on_saved, self.show_error, self)
 
     def _on_saved(self, target: Path) -> None:
@@ -175,3 +177,7 @@ class ComparePanel(RunPanel):
         super().let_go()
         self.view.let_go()
         self.estimate.let_go()
+
+
+def _copy(store: ResultStore | None, source: Path, target: Path) -> Path:
+    return copy_compressed(source, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -26,9 +27,11 @@ FIRST_MS = 1500
 class Estimate(QWidget):
     """Asks for the cost in a thread; only the answer to the last question is shown."""
 
-    def __init__(self, threads: Threads, parent: QObject) -> None:
+    def __init__(
+        self, threads: Threads, parent: QObject, busy: Callable[[], bool] = lambda: False
+    ) -> None:
         super().__init__()
-        self.threads, self._owner = threads, parent
+        self.threads, self._owner, self._busy = threads, parent, busy
         self.label = quiet_label(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -57,6 +60,9 @@ class Estimate(QWidget):
     def _begin(self) -> None:
         if self._question is None or self._working:
             return  # one at a time; the answer to the last question comes back here
+        if self._busy():
+            self._timer.start(PATIENCE_MS)  # a trial beside a run would slow it, and be slow itself
+            return
         layer, settings = self._question
         try:
             movie = movie_from_layer(layer)

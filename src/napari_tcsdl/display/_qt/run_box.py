@@ -27,7 +27,7 @@ class RunBox(QWidget):
     def __init__(self, text: str, tip: str) -> None:
         super().__init__()
         self.run_button = button(text, tip)
-        self.cancel_button = button("Cancel", "Stop within a second; what is done stays.")
+        self.cancel_button = button("Cancel", "Stop at the next step, mostly within a second.")
         self.remedy = QPushButton()
         self._remedy: Callable[[], None] | None = None
         self.bar = QProgressBar()

@@ -46,7 +46,7 @@ class RunPanel(FormPanel):
     def cancel(self) -> None:
         """Stop the run; frames that are done stay."""
         if self.running:
-            self.controller.cancel()
+            self.controller.stop()
         super().cancel()
 
     def on_report(self, report: Report) -> None:
@@ -62,6 +62,7 @@ class RunPanel(FormPanel):
     def on_failure(self, error: TcsdlError) -> None:
         """Show why the run has ended; offer the CPU where another device is the trouble."""
         super().on_failure(error)
+        self.controller.stop()
         if isinstance(error, DeviceError) and not self.form.on_cpu():
             tip = "Begin again on the CPU, which is slower and has more memory."
             self.box.offer("Run on the CPU", tip, self._run_on_cpu)

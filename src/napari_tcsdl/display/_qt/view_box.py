@@ -96,7 +96,7 @@ class ViewBox(QWidget):
     def follow(self) -> None:
         """Offer what there is to compare now."""
         self.modes.follow()
-        self.boxes.setEnabled(self.controller.run is not None)
+        self.boxes.setEnabled(self.controller.arranged)
 
     def let_go(self) -> None:
         """Bring the grid back, and end an export."""

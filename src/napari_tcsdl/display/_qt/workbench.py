@@ -144,4 +144,5 @@ def keys_text() -> str:
     cells = "".join(
         f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for key, text in rows.items()
     )
-    return f"<table>{cells}</table><p>Everything is in the command palette, too (Ctrl-Shift-P).</p>"
+    palette = "All but the last are in the command palette, too (Ctrl-Shift-P)."
+    return f"<table>{cells}</table><p>{palette}</p>"

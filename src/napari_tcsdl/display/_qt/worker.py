@@ -87,7 +87,7 @@ class Worker(Thread):
     reported : Report
         As the job reports.
     progressed : Worker, float
-        Fraction done, at most ten times a second.
+        Fraction done, at most four times a second.
     failed : Worker, TcsdlError
         The run has ended with an error.
     ended : Worker, str
