@@ -54,11 +54,7 @@ class SwipeView:
         """Take everything away from the canvas. The duo goes on, or ends, by itself."""
         if self._closed:
             return
-        self._closed = True
-        self.duo.changed.disconnect(self._on_changed)
-        self._follow(False)
-        for visual in list(self._clippers):
-            self._unclip(visual)
+        self._let_go()
         with suppress(RuntimeError):  # Qt may have deleted them with the window
             self._canvas.destroyed.disconnect(self._on_destroyed)
             self._timer.stop()
@@ -149,8 +145,17 @@ class SwipeView:
     def _unclip(self, visual: Any) -> None:
         visual.detach(self._clippers.pop(visual))
 
+    def _let_go(self) -> None:
+        self._closed = True
+        self.duo.changed.disconnect(self._on_changed)
+        self._follow(False)
+        for visual in list(self._clippers):
+            self._unclip(visual)
+
     def _on_destroyed(self) -> None:
-        self.close()
+        # With the canvas its children go, and its connections: neither may be touched any more.
+        if not self._closed:
+            self._let_go()
 
 
 def _bounds(start: float, stop: float, width: int) -> tuple[float, float]:
