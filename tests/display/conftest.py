@@ -152,3 +152,19 @@ def compressed_layer(viewer, compressed_path):
 
     (entry,) = read_layers(compressed_path)
     return viewer.add_layer(Layer.create(*entry))
+
+
+@pytest.fixture
+def without_canvas(monkeypatch):
+    """Swipe and blink are drawn by nobody."""
+
+    class Nobody:
+        def __init__(self, home, duo):
+            pass
+
+        def close(self):
+            pass
+
+    from napari_tcsdl.display._qt import mode_bar
+
+    monkeypatch.setattr(mode_bar, "SwipeView", Nobody)

@@ -140,7 +140,7 @@ def test_a_region_is_drawn_and_taken_away(viewer, session, layer):
 def test_without_a_workbench_nothing_is_drawn(viewer, layer, said):
     commands.roi(viewer)
     assert said().startswith("got no open workbench with a region of interest, expected one")
-    assert commands.session_of(viewer) is None, "no session is made by asking"
+    assert Session.find(viewer) is None, "no session is made by asking"
 
 
 @pytest.mark.parametrize("name", ["swipe", "blink", "link_contrast", "auto_contrast"])

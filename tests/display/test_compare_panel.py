@@ -270,3 +270,30 @@ def test_the_dock_lets_go_of_the_viewer(dock, viewer, layer, qtbot, made_up):
     viewer.layers.clear()
     viewer.add_image(np.ones((3, 4, 5)))
     assert dock.form.layer.count() == 1, "no event reaches a dock that was shut down"
+
+
+def test_a_run_begun_in_a_swipe_leaves_no_grid_behind(dock, viewer, qtbot, made_up, without_canvas):
+    made_up.set()
+    before = viewer.canvas.grid.model_dump()
+    for _ in range(2):
+        dock.start()
+        qtbot.waitUntil(lambda: dock.worker is None, timeout=WAIT)
+        dock.view.modes.set_mode("swipe")
+        assert not viewer.canvas.grid.enabled
+    dock.inputs.opened.emit()
+    assert dock.view.modes.mode == "grid"
+    assert viewer.canvas.grid.model_dump() == before
+    dock.shut_down()
+    assert viewer.canvas.grid.model_dump() == before
+
+
+def test_a_step_of_the_slider_fills_no_list_anew(dock, viewer, qtbot, made_up, monkeypatch):
+    made_up.set()
+    dock.start()
+    qtbot.waitUntil(lambda: dock.worker is None, timeout=WAIT)
+    filled = []
+    monkeypatch.setattr(dock.view.modes, "follow", lambda: filled.append(viewer.dims.point))
+    for step in (2, 5, 7):
+        viewer.dims.set_current_step(0, step)
+    assert dock.results.caption.text().startswith("frame 7, ")
+    assert filled == []

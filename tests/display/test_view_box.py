@@ -7,7 +7,7 @@ from napari.utils.key_bindings import KeymapHandler
 from panel_helpers import controls_without_tooltip, destroy
 from qtpy.QtWidgets import QMainWindow
 
-from napari_tcsdl.display._qt import mode_bar, view_box
+from napari_tcsdl.display._qt import view_box
 from napari_tcsdl.display._qt.docks import DOCKS, FFT, LEAST_WINDOW, SCORES, has_room
 from napari_tcsdl.display._qt.lifetime import Links
 from napari_tcsdl.display._qt.mode_bar import GRID
@@ -41,20 +41,6 @@ def run(box, layer, settings, tell):
     job = box.controller.start(layer, settings)
     tell.everything(job, box.controller.apply)
     return box.controller.run
-
-
-@pytest.fixture
-def without_canvas(monkeypatch):
-    """Swipe and blink are drawn by nobody."""
-
-    class Nobody:
-        def __init__(self, home, duo):
-            pass
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr(mode_bar, "SwipeView", Nobody)
 
 
 @pytest.fixture
@@ -150,13 +136,6 @@ def test_what_cannot_be_shown_is_told(box, run, qtbot):
     with qtbot.waitSignal(box.failed) as failed:  # there is no canvas to draw on
         box.modes.set_mode(SWIPE)
     assert str(failed.args[0]).startswith("got ")
-    assert box.modes.mode == GRID
-
-
-def test_a_new_run_begins_with_the_grid(box, run, without_canvas):
-    box.modes.set_mode(SWIPE)
-    assert box.modes.mode == SWIPE
-    box.begin()
     assert box.modes.mode == GRID
 
 

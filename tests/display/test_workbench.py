@@ -31,7 +31,6 @@ from napari_tcsdl.display._qt.mode_bar import GRID
 from napari_tcsdl.display._qt.scores_dock import ScoresDock
 from napari_tcsdl.display._qt.workbench import FIRST, STEPS, Workbench
 from napari_tcsdl.display._qt.worker import THREAD_NAME
-from napari_tcsdl.display.commands import session_of
 from napari_tcsdl.display.contributions import sample_sinter
 from napari_tcsdl.display.duo import SWIPE
 from napari_tcsdl.display.job import ComparisonJob
@@ -329,7 +328,7 @@ def test_closing_brings_everything_back_and_the_next_begins_anew(
     at_work.close()
     qtbot.waitUntil(no_thread_lives, timeout=WAIT)
     assert session.closed
-    assert session_of(viewer) is None
+    assert Session.find(viewer) is None
     assert not viewer.canvas.grid.enabled
     assert not viewer.canvas.overlays.scale_bar.visible
     assert [shown.name for shown in viewer.layers if shown.visible] == ["lattice"]
@@ -350,7 +349,7 @@ def test_napari_takes_a_dock_away_without_a_close_event(at_work, viewer, qtbot):
     assert at_work.compare.session.closed
     assert not viewer.canvas.grid.enabled
     at_work.tabs.setCurrentIndex(0)
-    assert session_of(viewer) is None, "nothing of it comes to life again"
+    assert Session.find(viewer) is None, "nothing of it comes to life again"
 
 
 def test_qt_may_destroy_it_without_a_word(viewer, layer, frames, qtbot, made_up):
@@ -367,7 +366,7 @@ def test_qt_may_destroy_it_without_a_word(viewer, layer, frames, qtbot, made_up)
     qtbot.waitUntil(no_thread_lives, timeout=WAIT)
     assert session.closed
     assert not session.busy
-    assert session_of(viewer) is None
+    assert Session.find(viewer) is None
     assert action_of(viewer, "swipe") is None
     # Python still holds what Qt has deleted: nothing may reach it any more.
     viewer.add_image(frames, name="later")

@@ -35,13 +35,6 @@ def _sentence() -> Iterator[None]:
         show_info(str(error))
 
 
-def session_of(viewer: ViewerModel) -> Session | None:
-    """Return the session that widgets of ``viewer`` share; None where none is open."""
-    viewer = getattr(viewer, "__wrapped__", viewer)
-    found = Session._all.get(id(viewer))
-    return found if found is not None and found.viewer is viewer and not found.closed else None
-
-
 # --- along the movie --------------------------------------------------------------------------
 
 
@@ -70,7 +63,7 @@ def worst_frame(viewer: ViewerModel) -> None:
 
 
 def _move(viewer: ViewerModel, blocks: int) -> None:
-    session = session_of(viewer)
+    session = Session.find(viewer)
     if session is not None and session.controller.run is not None:
         controller, ratio = session.controller, session.controller.run.compression_ratio
         controller.show_frame(controller.frame + blocks * ratio)
@@ -106,7 +99,7 @@ def _unit_of(viewer: ViewerModel, geometry: Geometry) -> float:
 
 
 def _show_extreme(viewer: ViewerModel, choose: Callable[[Any], Any], which: str) -> None:
-    session = session_of(viewer)
+    session = Session.find(viewer)
     run = session.controller.run if session is not None else None
     if session is None or run is None:
         raise InputError(NO_SCORES)
@@ -126,7 +119,7 @@ def _show_extreme(viewer: ViewerModel, choose: Callable[[Any], Any], which: str)
 def copy_scores(viewer: ViewerModel) -> None:
     """Put means and real bytes of each codec on the clipboard, for a spreadsheet."""
     with _sentence():
-        session = session_of(viewer)
+        session = Session.find(viewer)
         run = session.controller.run if session is not None else None
         text = summary_text(run.board) if run is not None else ""
         rows = text.count("\n") - 1
@@ -144,7 +137,7 @@ def copy_scores(viewer: ViewerModel) -> None:
 def roi(viewer: ViewerModel) -> None:
     """Draw a region of interest into the middle of the view, or take it away."""
     with _sentence():
-        session = session_of(viewer)
+        session = Session.find(viewer)
         source = _shown_image(viewer)
         if session is None or source is None:
             raise InputError(_needs("a region of interest"))

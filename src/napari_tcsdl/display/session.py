@@ -58,12 +58,18 @@ class Session:
     @classmethod
     def of(cls, viewer: ViewerModel) -> Session:
         """Return the session of ``viewer``, a new one if nobody uses one."""
+        found = cls.find(viewer)
+        if found is None:
+            found = cls(_bare(viewer))
+            cls._all[id(found.viewer)] = found
+        return found
+
+    @classmethod
+    def find(cls, viewer: ViewerModel) -> Session | None:
+        """Return the session of ``viewer``; None where nobody uses one."""
         viewer = _bare(viewer)
         found = cls._all.get(id(viewer))
-        if found is None or found.viewer is not viewer or found.closed:
-            found = cls(viewer)
-            cls._all[id(viewer)] = found
-        return found
+        return found if found is not None and found.viewer is viewer and not found.closed else None
 
     # --- users --------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from ..store import ResultStore, copy_compressed
 from .controls import button, readable_bytes, rule
 from .estimate import Estimate
 from .form import SettingsForm
+from .mode_bar import GRID
 from .overlay import GlyphLoader
 from .presets_row import PresetsRow
 from .results import ResultsPanel
@@ -62,6 +63,7 @@ class ComparePanel(RunPanel):
         self.presets.failed.connect(self.show_error)
         self.presets.said.connect(self._on_said)
         self.view.failed.connect(self.show_error)
+        self.inputs.opened.connect(self.to_grid)  # before the boxes are left
         self.links.connect(self.controller.changed, self._show_results)
         self.wire()
         self._show_results()
@@ -78,6 +80,10 @@ class ComparePanel(RunPanel):
     def start(self) -> None:
         """Run what the form says."""
         self.begin_run(self.form.truth.layer(), "reading the movie, measuring its noise…")
+
+    def to_grid(self) -> None:
+        """Leave swipe and blink, which would otherwise bring their own grid back afterwards."""
+        self.view.modes.set_mode(GRID)
 
     def prepare(self) -> None:
         """Make room for the results of a run."""
@@ -113,7 +119,7 @@ class ComparePanel(RunPanel):
         )
         self.save_button.setEnabled(finished is not None and compared)
         self.results.caption.setText(self._caption())
-        self.view.follow()
+        self.view.follow_boxes()
 
     def _caption(self) -> str:
         run = self.controller.run

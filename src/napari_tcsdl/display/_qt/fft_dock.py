@@ -7,13 +7,12 @@ from typing import Any
 
 import napari
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QLabel,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
-    QWidget,
 )
 
 from ..session import Session
@@ -24,7 +23,7 @@ from ..spectra_style import colours_of, rings_of
 from .fft_controls import FftControls
 from .fft_panels import SpectraView
 from .latest import Latest
-from .lifetime import when_destroyed
+from .lifetime import Leaving, when_destroyed
 from .profile_tab import ProfileTab
 from .roi_visual import register_roi
 from .run_box import ERROR_STYLE
@@ -44,7 +43,7 @@ HINT = (
 )
 
 
-class FftDock(QWidget):
+class FftDock(Leaving):
     """Calibrated spectra of the images that are shown, their spots, profiles and FRC.
 
     Parameters
@@ -70,7 +69,7 @@ class FftDock(QWidget):
         self.profiles, self.empty, self.error = ProfileTab(), QLabel(EMPTY), QLabel()
         self.note = QLabel(UNCALIBRATED)
         self._colours: dict[str, str] = {}
-        self._closed = self._shared = False
+        self._shared = False
         self._dark = True
         self._throttle = QTimer(self)
         self._throttle.setSingleShot(True)
@@ -230,23 +229,8 @@ class FftDock(QWidget):
         self.controller.enabled = False
         self._throttle.stop()
 
-    def event(self, event: QEvent | None) -> bool:
-        """Let go of the viewer when napari takes the dock away, which sends no close event."""
-        taken = event is not None and event.type() == QEvent.Type.ParentChange
-        if taken and self.parent() is None:
-            self.shut_down()
-        return super().event(event)
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Let go of the viewer."""
-        self.shut_down()
-        super().closeEvent(event)
-
-    def shut_down(self) -> None:
+    def leave(self) -> None:
         """End the thread and all callbacks, and leave the session."""
-        if self._closed:
-            return
-        self._closed = True
         self._throttle.stop()
         self.controller.stale.disconnect(self._on_stale)
         self.controller.answered.disconnect(self._on_answer)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakMethod
 
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QWidget
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,34 @@ def when_destroyed(widget: QWidget, call: Callable[[], None]) -> None:
 
     _waiting.add(destroyed)
     widget.destroyed.connect(destroyed)
+
+
+class Leaving(QWidget):
+    """A widget that lets go of its viewer, once: when it is closed or taken out of its window."""
+
+    _closed = False
+
+    def event(self, event: QEvent | None) -> bool:
+        """Let go when napari takes the dock away, which sends no close event."""
+        taken = event is not None and event.type() == QEvent.Type.ParentChange
+        if taken and self.parent() is None:
+            self.shut_down()
+        return super().event(event)
+
+    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Let go of the viewer."""
+        self.shut_down()
+        super().closeEvent(event)
+
+    def shut_down(self) -> None:
+        """Let go of everything that outlives the widget; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self.leave()
+
+    def leave(self) -> None:
+        """Let go: threads, session, callbacks of the viewer."""
+        raise NotImplementedError
 
 
 class Links:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import Any
 
 import napari
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..._validation import TcsdlError
 from ..job import Job, Report
 from ..session import Session
-from .lifetime import Links, when_destroyed
+from .lifetime import Leaving, Links, when_destroyed
 from .run_box import RunBox, progress_text
 from .worker import Threads, Turns, Worker
 
@@ -24,7 +23,7 @@ CANCEL_MS = 800
 """Longest wait for a cancelled run; a step that takes longer ends in the background."""
 
 
-class Panel(QWidget):
+class Panel(Leaving):
     """One step: its controls, Run and Cancel, results; scrolls on small screens.
 
     It joins the session of its viewer, and leaves it when it closes.
@@ -48,7 +47,6 @@ class Panel(QWidget):
         self.bar, self.status, self.error = self.box.bar, self.box.status, self.box.error
         self._user = object()
         self._begun: float | None = None
-        self._closed = False
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.timeout.connect(self._stop_waiting)
@@ -166,23 +164,8 @@ class Panel(QWidget):
 
     # --- close --------------------------------------------------------------------------------
 
-    def event(self, event: QEvent | None) -> bool:
-        """Let go of the viewer when napari takes the dock away, which sends no close event."""
-        taken = event is not None and event.type() == QEvent.Type.ParentChange
-        if taken and self.parent() is None:
-            self.shut_down()
-        return super().event(event)
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Let go of the viewer."""
-        self.shut_down()
-        super().closeEvent(event)
-
-    def shut_down(self) -> None:
+    def leave(self) -> None:
         """Stop the job, end all threads, and leave the session."""
-        if self._closed:
-            return
-        self._closed = True
         self._patience.stop()
         self.let_go()
         self.links.cut()

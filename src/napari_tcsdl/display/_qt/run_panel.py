@@ -27,6 +27,9 @@ class RunPanel(FormPanel):
         self.links.connect(self.controller.abandoned, self._on_abandoned)
         super().wire()
 
+    def to_grid(self) -> None:
+        """Leave any other mode of comparing: the boxes of the last run are about to go."""
+
     def prepare(self) -> None:
         """Make room for the results of a run that is about to begin."""
 
@@ -35,6 +38,7 @@ class RunPanel(FormPanel):
         if self.session.busy:
             return
         self.box.hide_error()
+        self.to_grid()
         try:
             job = self.controller.start(self.inputs.layer, self.session.settings, truth)
         except TcsdlError as error:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import napari
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout
 
 from ..._validation import TcsdlError
 from .. import score_text
@@ -20,7 +20,7 @@ from ..scorer import Scorer
 from ..session import Session
 from .clipboard import copy
 from .controls import layer_events
-from .lifetime import when_destroyed
+from .lifetime import Leaving, when_destroyed
 from .roi_visual import register_roi
 from .run_box import ERROR_STYLE
 from .score_controls import ScoreControls
@@ -36,7 +36,7 @@ SIZE = (600, 270)
 """[px] Width and height that the dock asks for."""
 
 
-class ScoresDock(QWidget):
+class ScoresDock(Leaving):
     """PSNR and SSIM over the frames, for each codec, with a marker on the frame that is shown.
 
     Parameters
@@ -57,7 +57,7 @@ class ScoresDock(QWidget):
         self._drawn: tuple[Any, ...] = ()
         self._asked = 0
         self._failure: TcsdlError | None = None
-        self._closed = self._hidden = False
+        self._hidden = False
         self._draw_timer = self._timer(DRAW_MS, self._draw)
         self._slider_timer = self._timer(SLIDER_MS, self._move_slider)
         self._roi_timer = self._timer(ROI_MS, self._take_region)
@@ -263,23 +263,8 @@ class ScoresDock(QWidget):
         self._hidden = True
         self._draw_timer.stop()
 
-    def event(self, event: QEvent | None) -> bool:
-        """Let go of the viewer when napari takes the dock away, which sends no close event."""
-        taken = event is not None and event.type() == QEvent.Type.ParentChange
-        if taken and self.parent() is None:
-            self.shut_down()
-        return super().event(event)
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Let go of the viewer."""
-        self.shut_down()
-        super().closeEvent(event)
-
-    def shut_down(self) -> None:
+    def leave(self) -> None:
         """Stop scoring, end the thread, and leave the session."""
-        if self._closed:
-            return
-        self._closed = True
         for timer in (self._draw_timer, self._slider_timer, self._roi_timer):
             timer.stop()
         self.viewer.events.theme.disconnect(self._on_theme)

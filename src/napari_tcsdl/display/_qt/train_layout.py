@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from .controls import button, rule
 from .curves_plot import CurvesPlot
+from .lifetime import Leaving
 from .run_box import BAR_STEPS, BAR_STYLE, ERROR_STYLE
 from .train_form import TrainForm
 
@@ -33,7 +34,7 @@ PAIR_TIP = (
 )
 
 
-class TrainLayout(QWidget):
+class TrainLayout(Leaving):
     """Settings above, Start and progress, curves, what came of it; scrolls on small screens.
 
     Parameters

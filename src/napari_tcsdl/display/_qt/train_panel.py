@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import napari
-from qtpy.QtCore import QEvent, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QTimer, Signal  # type: ignore[attr-defined]
 
 from ..._validation import TcsdlError
 from ...settings import Settings
@@ -61,7 +61,7 @@ class TrainPanel(TrainLayout):
         )
         self.threads = Threads()
         self.worker: Worker | None = None
-        self._closed = self._stale = False
+        self._stale = False
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self.links = Links()
@@ -264,23 +264,8 @@ class TrainPanel(TrainLayout):
         if self._stale:
             self._show()
 
-    def event(self, event: QEvent | None) -> bool:
-        """Let go of the viewer when napari takes the dock away, which sends no close event."""
-        taken = event is not None and event.type() == QEvent.Type.ParentChange
-        if taken and self.parent() is None:
-            self.shut_down()
-        return super().event(event)
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Let go of the viewer."""
-        self.shut_down()
-        super().closeEvent(event)
-
-    def shut_down(self) -> None:
+    def leave(self) -> None:
         """End the run and all threads, and bring the view back to how it was."""
-        if self._closed:
-            return
-        self._closed = True
         self._patience.stop()
         self.links.cut()
         self.worker = None

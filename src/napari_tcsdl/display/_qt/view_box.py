@@ -86,8 +86,7 @@ class ViewBox(QWidget):
         layout.addWidget(self.export)
 
     def begin(self) -> None:
-        """Prepare for a new run: the grid, and the docks below if there is room for them."""
-        self.modes.set_mode(GRID)
+        """Open the docks below at the first run, if there is room for them."""
         window = self.window()
         if not self._docks_were_opened and has_room(window):
             self._docks_were_opened = True
@@ -96,6 +95,10 @@ class ViewBox(QWidget):
     def follow(self) -> None:
         """Offer what there is to compare now."""
         self.modes.follow()
+        self.follow_boxes()
+
+    def follow_boxes(self) -> None:
+        """Offer boxes while there are some; cheap, as it is called at each step of the slider."""
         self.boxes.setEnabled(self.controller.arranged)
 
     def let_go(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import napari
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QTabWidget, QToolButton, QToolTip, QVBoxLayout, QWidget
 
 from ..keys import KEYS
@@ -14,6 +14,7 @@ from ..preferences import open_without_asking
 from .compare_panel import ComparePanel
 from .compress_panel import CompressPanel
 from .drops import FolderDrops
+from .lifetime import Leaving
 from .load_panel import LoadPanel
 from .panel import WIDTH
 from .reconstruct_panel import ReconstructPanel
@@ -31,7 +32,7 @@ DIVIDER_KEYS = {"Shift-←, Shift-→": "move the line of the swipe"}
 TABS_STYLE = "QTabBar::tab { padding: 6px 12px; }"
 
 
-class Workbench(QWidget):
+class Workbench(Leaving):
     """All steps as tabs. What is set in one holds in the others.
 
     Parameters
@@ -47,7 +48,6 @@ class Workbench(QWidget):
         self.tabs.setDocumentMode(True)
         self.tabs.setStyleSheet(TABS_STYLE)
         self.panels: dict[str, QWidget] = {}
-        self._closed = False
         self._drops: FolderDrops | None = None
         for index, (name, (_, tip)) in enumerate(STEPS.items()):
             page = QWidget()
@@ -115,23 +115,8 @@ class Workbench(QWidget):
 
     # --- close --------------------------------------------------------------------------------
 
-    def event(self, event: QEvent | None) -> bool:
-        """Let go of the viewer when napari takes the dock away, which sends no close event."""
-        taken = event is not None and event.type() == QEvent.Type.ParentChange
-        if taken and self.parent() is None:
-            self.shut_down()
-        return super().event(event)
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Let go of the viewer."""
-        self.shut_down()
-        super().closeEvent(event)
-
-    def shut_down(self) -> None:
+    def leave(self) -> None:
         """End what runs in any tab, and bring the view back to how it was."""
-        if self._closed:
-            return
-        self._closed = True
         if self._drops is not None:
             self._drops.close()
         for panel in self.panels.values():
