@@ -93,11 +93,12 @@ def rivals(scene: Scene, ratio: int) -> Iterator[Estimate]:
     yield Estimate("raw", raw, raw.nbytes)
     value_range = measure_statistics(scene.movie).value_range
     blocks = [raw[first : first + ratio] for first in range(0, len(raw), ratio)]
+    jpeg = codecs.CODECS["jpeg"]
     for method, results in (
         ("binning", [codecs.binning(block) for block in blocks]),
         (
             "jpeg_raw/B",
-            [codecs.jpeg(block, block.nbytes // ratio, value_range) for block in blocks],
+            [codecs.at_budget(jpeg, block, block.nbytes // ratio, value_range) for block in blocks],
         ),
     ):
         over = sum(not result.fits for result in results)

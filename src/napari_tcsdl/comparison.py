@@ -71,7 +71,7 @@ class CodecBlock:
     frames: NDArray[Any]
     frame_bytes: tuple[int, ...]
     budget: int | None = None
-    quality: int | None = None
+    quality: float | None = None
 
     @property
     def fits(self) -> bool:
@@ -176,14 +176,14 @@ class Comparison:
         )
 
     def _rivals(self, raw: NDArray[Any], real_bytes: int) -> Iterator[CodecBlock]:
-        binned = codecs.binning(raw)
+        binned, jpeg = codecs.binning(raw), codecs.CODECS["jpeg"]
         yield CodecBlock("binning", binned.settings, binned.decoded, binned.frame_bytes)
         budgets = {
             "jpeg_raw_over_B": raw.nbytes // self.settings.compression_ratio,
             "jpeg_same_bytes": real_bytes,
         }
         for name, budget in budgets.items():
-            result = codecs.jpeg(raw, budget, self.statistics.value_range)
+            result = codecs.at_budget(jpeg, raw, budget, self.statistics.value_range)
             yield CodecBlock(
                 name, result.settings, result.decoded, result.frame_bytes, budget, result.quality
             )
