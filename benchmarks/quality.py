@@ -91,11 +91,13 @@ def rivals(scene: Scene, ratio: int) -> Iterator[Estimate]:
     raw = scene.movie.read(0, scene.movie.shape[0])
     yield Estimate("truth", scene.truth)
     yield Estimate("raw", raw, raw.nbytes)
-    value_range = measure_statistics(scene.movie).value_range
+    statistics, defaults = measure_statistics(scene.movie), Settings()
+    value_range = statistics.value_range
+    storage = codecs.SumStorage(statistics.noise, defaults.companding, defaults.entropy)
     blocks = [raw[first : first + ratio] for first in range(0, len(raw), ratio)]
     jpeg = codecs.CODECS["jpeg"]
     for method, results in (
-        ("binning", [codecs.binning(block) for block in blocks]),
+        ("binning", [codecs.binning(block, storage) for block in blocks]),
         (
             "jpeg_raw/B",
             [codecs.at_budget(jpeg, block, block.nbytes // ratio, value_range) for block in blocks],

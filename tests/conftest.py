@@ -21,6 +21,12 @@ def drifting_lattice(n_frames: int = 9, height: int = 48, width: int = 40) -> np
     return 60 + 40 * np.sin(2 * np.pi * (x + 0.3 * t) / 8) * np.cos(2 * np.pi * y / 10)
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch) -> None:
+    """No test reads or fills the user's cache of denoised frames."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture
 def truth_frames() -> np.ndarray:
     return drifting_lattice()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -53,6 +54,53 @@ def test_compress_states_real_bytes(movie_path, tmp_path):
     out, _ = run("compress", movie_path, "--ratio", RATIO, "--mask-tile", 16, "-o", path)
     on_disk = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     assert f"storage ratio {FRAMES * 48 * 40 / on_disk:.2f}" in out
+
+
+def test_companding_and_entropy_coding_are_options(movie_path, tmp_path):
+    made = {}
+    for name, options in {
+        "exact": ("--companding", 0),
+        "usual": (),
+        "best": ("--companding", 0.5, "--entropy", "best"),
+    }.items():
+        path = tmp_path / f"{name}.tcs.zarr"
+        run("compress", movie_path, "--ratio", RATIO, "--mask-tile", 16, *options, "-o", path)
+        run("validate", path)
+        made[name] = json.loads(run("info", path, "--json")[0])
+    coded = {name: (facts["companding"], facts["entropy"]) for name, facts in made.items()}
+    assert coded == {"exact": (None, "zstd"), "usual": (0.5, "zstd"), "best": (0.5, "best")}
+    sizes = [made[name]["bytes"]["measurements"] for name in ("exact", "usual", "best")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 1.2 * sizes[2]
+
+
+def test_info_tells_the_storage_ratio_three_ways(compressed_path):
+    facts = json.loads(run("info", compressed_path, "--json")[0])
+    ratios = facts["storage_ratios"]
+    assert ratios["raw_as_stored"] == facts["storage_ratio"]
+    assert ratios["raw_as_stored"] > ratios["raw_losslessly_coded"] > ratios["raw_companded_alike"]
+    text, _ = run("info", compressed_path)
+    for name, ratio in ratios.items():
+        assert re.search(rf"ratio to {name.replace('_', ' ')} +{ratio:.2f}\n", text)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--companding", 3, "got companding = 3.0, expected 0 (lossless) to 2 standard deviations"),
+        (
+            "--entropy",
+            "zip",
+            "got entropy coding 'zip', expected one of zstd, jpegls, jpegxl, best",
+        ),
+    ],
+)
+def test_impossible_storage_is_refused_in_words(
+    monkeypatch, capsys, movie_path, tmp_path, option, value, sentence
+):
+    out = tmp_path / "o.tcs.zarr"
+    assert sentence in fails(monkeypatch, capsys, "compress", movie_path, option, value, "-o", out)
+    assert not out.exists()
 
 
 def test_reconstruct_keeps_frames_units_and_calibration(compressed_path, tmp_path, movie):
@@ -392,3 +440,40 @@ def test_an_impossible_calibration_is_one_sentence(monkeypatch, capsys, movie_pa
         "-o", tmp_path / "o.tcs.zarr",
     )  # fmt: skip
     assert "got pixel size = 0, expected a finite number above 0" in sentence
+
+
+def test_a_report_holds_every_rival_that_was_asked_for(movie_path, tmp_path):
+    out, _ = run("compare", movie_path, "--ratio", RATIO, "--mask-tile", 16, "--device", "cpu",
+                 "--decoder", "gap_tv", "--reference", "raw", "--rivals", "jpeg, frame_binning",
+                 "--ratios", "2", "--report", tmp_path / "out")  # fmt: skip
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert files == {"report.html", "study.json", "rate_distortion.csv", "scores.csv",
+                     "frames.npz", "lattice.tcs.zarr"}  # fmt: skip
+    study = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert [rival["name"] for rival in study["rivals"]] == ["gap_tv", "jpeg", "frame_binning"]
+    assert {point["quality"] for point in study["rivals"][0]["points"]} == {2.0, float(RATIO)}
+    for sentence in study["verdict"]:
+        assert sentence in out
+    assert "<h2>Verdict</h2>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "got no place for results, expected --out FOLDER for a table"),
+        (("--out", "a", "--rivals", "all"), "got --rivals without --report, expected a folder"),
+        (("--out", "a", "--lattice", "Au"), "got --lattice without --report, expected a folder"),
+        (("--out", "a", "--report", "a"), "got a for both --out and --report, expected two"),
+        (("--report", "a", "--rivals", "gif"), "got rival gif, expected all, or some of jpeg, "),
+        (("--report", "a", "--lattice", "Xy"), "got lattice 'Xy', expected one of "),
+        (("--report", "a", "--ratios", "5,x"), "got compression ratio B = 'x', expected a whole"),
+        (("--report", "a", "--ratios", "2000"), "got compression ratio B = 2000 for a movie of 9"),
+    ],
+)  # fmt: skip
+def test_a_report_that_cannot_be_made_is_one_sentence(
+    monkeypatch, capsys, movie_path, tmp_path, options, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    message = fails(monkeypatch, capsys, "compare", movie_path, "--ratio", RATIO, *options)
+    assert sentence in message
+    assert not (tmp_path / "a").exists()

@@ -6,6 +6,7 @@ from napari_tcsdl._validation import InputError
 from napari_tcsdl.comparison import FrameScores, compare, mean_scores
 from napari_tcsdl.io import open_compressed
 from napari_tcsdl.movie import Movie
+from napari_tcsdl.pipeline import reconstruct
 from napari_tcsdl.settings import Settings
 
 SETTINGS = Settings(
@@ -93,7 +94,7 @@ def test_reference_denoised_is_closer_to_the_truth_than_raw(movie, truth, path):
     raw, clean = movie.read(0, 9), truth.read(0, 9)
     denoised = comparison.reference.frames(raw, 0)
     assert np.mean((denoised - clean) ** 2) < 0.5 * np.mean((raw - clean) ** 2)
-    assert "non-local means" in comparison.reference.description
+    assert "BM3D" in comparison.reference.description
 
 
 def test_truth_must_be_given(movie, path):
@@ -111,3 +112,13 @@ def test_a_frame_kept_exactly_does_not_make_the_mean_infinite():
     rows = [FrameScores("x", 0, 20.0, 0.5, 1), FrameScores("x", 1, np.inf, 1.0, 1)]
     assert mean_scores(rows) == {"x": (20.0, 0.75)}
     assert mean_scores(rows[1:]) == {"x": (np.inf, 1.0)}
+
+
+def test_what_is_shown_is_what_a_companded_file_gives(movie, tmp_path):
+    settings = Settings(compression_ratio=4, mask_tile=16, device="cpu", reference="raw")
+    run = compare(movie, tmp_path / "c.tcs.zarr", settings)
+    shown = np.concatenate([block.frames("unfolding") for block in run])
+    file = open_compressed(run.path)
+    assert file.header.storage.companding is not None
+    again = np.concatenate([block.frames for block in reconstruct(file, settings)])
+    np.testing.assert_array_equal(shown, again)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.noise import NoiseModel, estimate_noise
+from napari_tcsdl.noise import NoiseModel, difference_weights, estimate_noise
 
 
 def scene(height=96, width=96):
@@ -102,3 +102,40 @@ def test_tiny_movies_still_give_a_model():
 def test_one_frame_cannot_tell_noise_from_signal(shape):
     with pytest.raises(InputError, match="expected at least two frames"):
         estimate_noise(np.ones(shape, np.uint8))
+
+
+def test_correlated_noise_keeps_its_gain():
+    """Its own bins would raise it by ΣK³ / (ΣK²)², here a third, where noise makes the spread."""
+    generator = np.random.default_rng(0)
+    kernel = np.array([0.085, 0.83, 0.085])
+    electrons = generator.poisson(8 * (1 + 0.5 * scene()), (8, 96, 96))
+    for axis in (1, 2):
+        electrons = np.apply_along_axis(np.convolve, axis, electrons, kernel, "same")
+    model = estimate_noise((100 + 30 * electrons)[:, 1:-1, 1:-1].astype(np.float32))
+    expected = 30 * (kernel**2).sum() ** 2
+    assert model.gain == pytest.approx(expected, rel=0.1)
+    for dose in (10, 12, 14):
+        assert model.variance(100 + 30 * dose) == pytest.approx(30 * expected * dose, rel=0.1)
+
+
+def test_difference_of_the_order_that_cancels_most():
+    """Slow drift wants a high order; what jumps at random wants none in particular."""
+    generator = np.random.default_rng(0)
+    x = np.arange(96)
+    t = np.arange(10)[:, None, None]
+    noise = generator.normal(0, 1, (10, 96, 96))
+    drifting = 20 * np.sin((x + 0.8 * t) * 2 * np.pi / 8) + noise
+    weights = difference_weights(drifting)
+    assert len(weights) == 5
+    assert np.square(weights).sum() == pytest.approx(1)
+    assert weights.sum() == pytest.approx(0, abs=1e-6)
+    assert estimate_noise(drifting.astype(np.float32)).variance(0) == pytest.approx(1, rel=0.15)
+    assert len(difference_weights(noise)) == 3
+    assert len(difference_weights(noise[:2])) == 2
+
+
+def test_old_files_know_no_pedestal():
+    model = NoiseModel.from_json({"gain": 30.0, "offset_variance": -3000.0, "mean": 460.0})
+    assert (model.pedestal, model.read_noise) == (None, None)
+    known = NoiseModel(30.0, -1400.0, 460.0, 100.0, 40.0)
+    assert NoiseModel.from_json(known.to_json()) == known

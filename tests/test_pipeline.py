@@ -1,13 +1,27 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_tcsdl._validation import Cancelled, InputError
 from napari_tcsdl.io import open_compressed
 from napari_tcsdl.movie import Movie
-from napari_tcsdl.pipeline import compress, decode_block, reconstruct
+from napari_tcsdl.noise import NoiseModel
+from napari_tcsdl.pipeline import (
+    compress,
+    consistency_map,
+    decode_block,
+    encode_block,
+    make_header,
+    make_masks,
+    make_storage,
+    measure_statistics,
+    reconstruct,
+)
 from napari_tcsdl.settings import Settings
 
 SETTINGS = Settings(compression_ratio=4, mask_tile=16, device="cpu", seed=5)
+EXACT = replace(SETTINGS, companding=0.0)
 
 
 @pytest.fixture
@@ -15,12 +29,62 @@ def compressed(movie, tmp_path):
     return compress(movie, tmp_path / "m.tcs.zarr", SETTINGS)
 
 
-def test_stored_measurements_are_the_masked_sums(compressed, frames):
+def test_stored_measurements_are_the_masked_sums(movie, frames, tmp_path):
+    compressed = compress(movie, tmp_path / "m.tcs.zarr", EXACT)
     for index in range(compressed.n_measurements):
         measurement = compressed.measurement(index)
         block = frames[measurement.first_frame :][: measurement.n_frames].astype(int)
         masks = compressed.masks_of(index).unpack(frames.shape[1:])
         np.testing.assert_array_equal(measurement.values, (masks[: len(block)] * block).sum(0))
+
+
+@pytest.mark.parametrize("kind", ["balanced", "bernoulli"])
+def test_companded_measurements_are_as_close_as_half_their_noise(movie, tmp_path, kind):
+    exact, rounded = (
+        compress(movie, tmp_path / f"{name}.tcs.zarr", replace(settings, masks=kind))
+        for name, settings in (("exact", EXACT), ("rounded", SETTINGS))
+    )
+    noise = NoiseModel.from_json(rounded.header.noise)
+    table = rounded.header.storage.companding
+    assert table.fraction == 0.5
+    assert exact.header.storage.companding is None
+    for index in range(rounded.n_measurements - 1):
+        y, stored = exact.measurement(index).values, rounded.measurement(index).values
+        assert stored.dtype == y.dtype
+        sigma = np.sqrt(noise.gain * y + exact.masks.openness * 4 * noise.offset_variance)
+        error = stored.astype(float) - y
+        # Half a step of σ / 2, or of 1 where that is more, and what rounding the table adds.
+        assert np.all(np.abs(error) <= np.maximum(0.3 * sigma, 0.5) + 1)
+        assert abs(error.mean()) < 0.05 * sigma.mean()
+    assert rounded.bytes_on_disk()["measurements"] < exact.bytes_on_disk()["measurements"]
+
+
+def test_a_block_is_encoded_as_the_file_stores_it(movie, tmp_path):
+    compressed = compress(movie, tmp_path / "m.tcs.zarr", SETTINGS)
+    header = make_header(movie, SETTINGS, measure_statistics(movie))
+    masks = make_masks(SETTINGS, movie.shape[1:])
+    for index in range(compressed.n_measurements):
+        measurement, _ = encode_block(movie, 4 * index, masks, header.storage)
+        np.testing.assert_array_equal(measurement.values, compressed.measurement(index).values)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+def test_a_flash_that_nobody_expected_is_not_clipped(frames, dtype):
+    calm, flash = Movie(frames.astype(dtype)), frames.astype(dtype)
+    flash[5] = 60_000 if dtype == "uint16" else 1e9
+    storage = make_storage(calm, SETTINGS, measure_statistics(calm))
+    masks = make_masks(SETTINGS, frames.shape[1:])
+    exact, rounded = (encode_block(Movie(flash), 4, masks, how)[0] for how in (None, storage))
+    assert exact.values.max() >= flash[5].max()
+    np.testing.assert_allclose(rounded.values, exact.values, rtol=1 / 64, atol=5)
+
+
+def test_the_consistency_map_knows_that_sums_were_rounded(movie, truth_frames, tmp_path):
+    coarse = compress(movie, tmp_path / "c.tcs.zarr", replace(SETTINGS, companding=2.0))
+    exact = compress(movie, tmp_path / "e.tcs.zarr", EXACT)
+    spreads = [consistency_map(c, 0, truth_frames[:4]).std() for c in (exact, coarse)]
+    # Without it: √(1 + 4/12) = 1.15 times as much.
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.06)
 
 
 def test_the_file_carries_physics_and_settings(compressed, movie, frames):
@@ -31,7 +95,8 @@ def test_the_file_carries_physics_and_settings(compressed, movie, frames):
     assert compressed.frames_valid == len(frames)
 
 
-def test_a_last_frame_alone_keeps_every_pixel(compressed, frames):
+def test_a_last_frame_alone_keeps_every_pixel(movie, frames, tmp_path):
+    compressed = compress(movie, tmp_path / "m.tcs.zarr", EXACT)
     last = compressed.measurement(compressed.n_measurements - 1)
     assert last.n_frames == 1
     np.testing.assert_array_equal(last.values, frames[-1])
@@ -77,7 +142,7 @@ def test_frames_before_a_bad_one_are_kept(frames, tmp_path):
             return block
 
     with pytest.raises(InputError, match="frame 5 holds NaN"):
-        compress(Movie(TurnsBad()), path, SETTINGS)
+        compress(Movie(TurnsBad()), path, EXACT)
     kept = open_compressed(path)
     assert kept.frames_valid == 4
     np.testing.assert_array_equal(

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 from typer.testing import CliRunner
 
-from napari_tcsdl import cli, presets
+from napari_tcsdl import cli, cli_compare, presets
 from napari_tcsdl._validation import InputError, OutputError
 from napari_tcsdl.presets import as_command, load_preset, save_preset
 from napari_tcsdl.settings import Settings
@@ -114,7 +114,7 @@ def parsed(monkeypatch):
         assert result.exit_code == 0, (result.output, result.exception)
         return asked
 
-    monkeypatch.setattr(cli, "run_comparison", remember)
+    monkeypatch.setattr(cli_compare, "run_comparison", remember)
     return parse
 
 

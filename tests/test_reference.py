@@ -3,6 +3,7 @@ import pytest
 
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
+from napari_tcsdl.noise_spectrum import measure_noise_spectrum
 from napari_tcsdl.pipeline import MovieStatistics
 from napari_tcsdl.reference import GRID, WINDOW, make_reference, spread_windows
 
@@ -12,7 +13,9 @@ def test_the_range_of_large_frames_is_that_of_the_whole_field():
     y, x = np.mgrid[-450:450, -450:450]
     truth = 100 + 0.4 * np.maximum(np.maximum(abs(y), abs(x)) - 300, 0)
     frames = np.random.default_rng(0).poisson(np.stack([truth] * 2)).astype(np.uint8)
-    statistics = MovieStatistics((60.0, 200.0), NoiseModel(1.0, 0.0))
+    noise = NoiseModel(1.0, 0.0)
+    spectrum = measure_noise_spectrum(frames, noise)
+    statistics = MovieStatistics((60.0, 200.0), noise, spectrum)
     reference = make_reference(Movie(frames), "denoised", statistics, None)
     expected = np.percentile(truth, 99.9) - np.percentile(truth, 0.1)
     assert reference.data_range == pytest.approx(expected, rel=0.25)

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.settings import Settings
+from napari_tcsdl.io import _entropy
+from napari_tcsdl.settings import ENTROPY_CODINGS, Settings
 
 
 def test_settings_survive_json():
@@ -12,8 +13,27 @@ def test_settings_survive_json():
 
 
 def test_an_unknown_setting_is_named():
-    with pytest.raises(InputError, match="got unknown setting ratio, expected compression_ratio"):
+    with pytest.raises(
+        InputError, match="got unknown setting ratio, expected companding, compression_ratio"
+    ):
         Settings.from_json({"ratio": 8})
+
+
+@pytest.mark.parametrize("value", [-0.1, 2.5, float("nan"), "half", True])
+def test_impossible_companding_is_refused(value):
+    with pytest.raises(
+        InputError, match=r"got companding = .*, expected 0 \(lossless\) to 2 stand"
+    ):
+        Settings(companding=value)
+
+
+def test_an_unknown_entropy_coding_is_refused():
+    with pytest.raises(InputError, match="got entropy coding 'zip', expected one of zstd, jpegls"):
+        Settings(entropy="zip")
+
+
+def test_settings_and_files_know_the_same_entropy_codings():
+    assert ENTROPY_CODINGS == _entropy.ENTROPY_CODINGS
 
 
 def test_an_unknown_reference_is_refused():

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_tcsdl import _speckle
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.codecs import jpeg
+from napari_tcsdl.codecs import CODECS, at_budget
 from napari_tcsdl.fourier import power_spectrum
 from napari_tcsdl.lattice import LATTICES
 from napari_tcsdl.simulate import SAMPLES, sample_movie_path
@@ -297,7 +297,7 @@ def test_spots_of_jpegs_blocks_are_flagged(seed):
     flags = []
     for image in (slope, np.ascontiguousarray(slope.T)):
         assert find_peaks(spectrum_of(image, pixel_size=PIXEL_SIZE)) == []
-        stairs = jpeg(image[np.newaxis], 700, (0, 255)).decoded[0]
+        stairs = at_budget(CODECS["jpeg"], image[np.newaxis], 700, (0, 255)).decoded[0]
         spectrum = spectrum_of(stairs, pixel_size=PIXEL_SIZE)
         flags.append([is_jpeg_harmonic(spectrum, spot) for spot in find_peaks(spectrum)])
     assert all(flags[0])
@@ -324,7 +324,8 @@ def test_copies_that_jpeg_makes_of_a_spot_are_told():
     (true,) = find_peaks(before)
     assert jpeg_copy_of(before, true, [true]) is None
     after = spectrum_of(
-        jpeg(image.astype(np.uint8)[np.newaxis], 900, (0, 255)).decoded[0], pixel_size=None
+        at_budget(CODECS["jpeg"], image.astype(np.uint8)[np.newaxis], 900, (0, 255)).decoded[0],
+        pixel_size=None,
     )
     spots = find_peaks(after)
     copies = [spot for spot in spots if jpeg_copy_of(after, spot, spots)]

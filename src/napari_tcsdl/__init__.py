@@ -13,11 +13,16 @@ module                stage
 ``measurement``       the forward operator Φ in torch, adjoint, pseudo-inverse
 ``level``             how bright measurements are, one pair of numbers a movie
 ``noise``             noise model of the detector from the movie itself
+``stabilise``         noise made alike everywhere, and the exact way back
+``noise_spectrum``    how noise is correlated; whether motion spoils the estimate
+``companding``        numbers rounded to a share of their noise
 ``thinning``          one count split into two independent ones
 ``consistency``       where an estimate contradicts its measurement
 ``io``                files: TIFF, MRC, and our own ``.tcs.zarr``
 ``reconstruction``    decoders: Y → frames
-``codecs``            rivals at real bytes: JPEG, frame binning
+``storage``           storage ratios, against raw frames treated three ways
+``codecs``            rivals at real bytes: images, videos, lossless, and as cheap as ours
+``bm3d``              block matching and 3-D filtering, for one frame
 ``denoise``           the denoised raw movie, a reference where no truth is known
 ``metrics``           PSNR and SSIM against a named reference
 ``frc``               Fourier ring correlation, and the resolution it tells
@@ -25,13 +30,20 @@ module                stage
 ``bragg``             contrast of Bragg spots, reflection by reflection
 ``lattice``           rings of known substances: hkl and d-spacings
 ``spots``             Bragg spots found in a spectrum: d, angle, SNR
+``edges``             width of edges against a reference
+``tracking``          features followed through time: displacement, lag
+``spot_fidelity``     what is left of each reflection of a lattice
+``fidelity``          all scores beyond PSNR of one movie
+``held_out_frames``   one half of the electrons judges the other
 ``radial``            mean power against spatial frequency
 ``settings``          what to do, as one object that is saved with every result
 ``training``          movies, masks and one loop that teach the learned decoders
 ``decoding``          the blocks of a compressed movie, decoded in any order
 ``pipeline``          the stages as code: compress, reconstruct
+``reference_cache``   denoised frames kept from one run to the next
 ``reference``         what scores are taken against: truth, raw or denoised frames
 ``comparison``        a movie against its reconstruction and its rivals
+``rivals``            every codec at every size on one movie, and who wins
 ``motion``            how fast the specimen moves and changes
 ``advice``            which B for this movie, with the reason
 ``cost``              time, memory and disk of a run before it starts
@@ -40,8 +52,10 @@ module                stage
 ``figures``           a comparison as one picture
 ``export``            a reconstruction as TIFF
 ``report``            a comparison as table, summary and picture
+``rival_report``      that as one HTML page
 ``view_figure``       what the window shows as a figure for paper
 ``movie_clip``        what it shows as a side-by-side movie
+``cli_compare``       ``compare`` on the command line
 ``cli_info``          ``validate``, ``info`` and ``recommend`` on the command line
 ``cli_train``         ``train``, fine-tuning included, on the command line
 ``cli``, ``display``  the same on the command line and in napari

@@ -38,7 +38,10 @@ class WriteAhead:
         """Have the first ``reach`` measurements on the disk; returns the file as it is then."""
         while self._written < reach:
             index = self._written
-            measurement, masks = encode_block(self.movie, index * self.ratio, self.masks)
+            # Y as the file gives it, not the exact one.
+            measurement, masks = encode_block(
+                self.movie, index * self.ratio, self.masks, self.writer.storage
+            )
             real_bytes = self.writer.append(measurement, masks)
             real_bytes += self._once * measurement.n_frames // self.movie.shape[0]
             self._written += 1

@@ -22,7 +22,7 @@ from ._validation import Cancelled, InputError, check_compression_ratio
 from .movie import Movie
 from .presets import load_preset
 from .reconstruction import RECONSTRUCTORS
-from .settings import Settings
+from .settings import ENTROPY_CODINGS, Settings
 
 if TYPE_CHECKING:  # zarr takes a second to load; --help needs none of it
     from .io import CompressedMovie
@@ -157,6 +157,19 @@ Exposures = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Seed of the masks.")]
 Tile = Annotated[
     int | None, typer.Option("--mask-tile", help="Side of the mask tile [px]; 0 = whole frame.")
+]
+Companding = Annotated[
+    float | None,
+    typer.Option(
+        help="Step to which measurements are rounded, in standard deviations of their noise; "
+        f"0 = lossless; by default {Settings.companding:g}."
+    ),
+]
+Entropy = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Coding of the numbers: {', '.join(ENTROPY_CODINGS)}; every zarr reader knows zstd."
+    ),
 ]
 DECODERS = "; ".join(f"{name}: {row.line}" for name, row in RECONSTRUCTORS.items())
 Decoder = Annotated[

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
+from . import _colours
 from ._box_picture import bar_length
 
 GROUND, TEXT, MUTED, LINE, MARK = "#15181d", "#e6e9ee", "#98a1af", "#343a45", "#ffd166"
@@ -23,8 +24,12 @@ CURVES = 2.5
 DETAIL_ASPECT = 0.7
 
 _LABELS, _ROW_GAP, _FFT_GAP, _CURVE_GAP, _FOOT = 0.86, 0.12, 0.16, 0.95, 0.75
-_RECONSTRUCTION = "#ff9f43"
-_COLOURS = {"reference": TEXT, "raw": "#a7b0bd", "jpeg": "#56b4e9", "binning": "#3fc79a"}
+_COLOURS = {
+    "reference": _colours.REFERENCE,
+    "raw": _colours.RAW,
+    "jpeg": _colours.JPEG,
+    "binning": _colours.BINNING,
+}
 
 
 def colour_of(name: str) -> str:
@@ -32,7 +37,7 @@ def colour_of(name: str) -> str:
     lower = name.lower()
     return next(
         (shade for key, shade in _COLOURS.items() if lower.startswith(key) or f" {key}" in lower),
-        _RECONSTRUCTION,
+        _colours.RECONSTRUCTION,
     )
 
 

@@ -63,10 +63,13 @@ class SpotScore:
         Mean power at its spots.
     background
         Median power of the ring that they lie on.
+    error
+        Standard error of ``power`` that this ring's scatter allows; 0 where it was not measured.
     """
 
     power: float
     background: float
+    error: float = 0.0
 
     @property
     def contrast(self) -> float:
@@ -214,9 +217,13 @@ def spot_scores(
                 f"got spots that do not lie on the ring of reflection {name}, expected those of a "
                 "picture of the same size and pixel size; find them anew"
             )
+        level = float(np.median(spectrum.power[ring]))
+        # One deviation up, 84 %: powers scatter further up than down, and spots lie above.
+        scatter = float(np.quantile(spectrum.power[ring], 0.8413)) - level
         scores[name] = SpotScore(
             power=float(spectrum.power[places].mean()),
-            background=float(np.median(spectrum.power[ring])),
+            background=level,
+            error=scatter / math.sqrt(max(len(inside), 1)),
         )
     return scores
 

@@ -16,11 +16,12 @@ import typer
 
 from . import __version__
 from ._cli_common import (
-    AnyPath,
+    Companding,
     CompressedPath,
     Decoder,
     DecodeTile,
     Device,
+    Entropy,
     Exposures,
     FrameTime,
     MasksKind,
@@ -42,8 +43,9 @@ from ._cli_common import (
     why_no_window,
     with_decoding_of,
 )
-from ._validation import Cancelled, InputError, TcsdlError
-from .cli_info import info, recommend, validate
+from ._validation import Cancelled, TcsdlError
+from .cli_compare import compare, run_comparison
+from .cli_info import info, recommend, validate, view
 from .cli_train import train
 from .movie import Movie
 from .settings import Settings
@@ -75,6 +77,8 @@ def compress(
     exposures: Exposures = None,
     seed: Seed = None,
     mask_tile: Tile = None,
+    companding: Companding = None,
+    entropy: Entropy = None,
     pixel_size: PixelSize = None,
     frame_time: FrameTime = None,
     preset: Preset = None,
@@ -82,6 +86,7 @@ def compress(
 ) -> None:
     """Compress a movie into a .tcs.zarr file."""
     from . import pipeline
+    from .storage import storage_ratios
 
     settings = settings_from(
         preset,
@@ -90,6 +95,8 @@ def compress(
         exposures=exposures,
         seed=seed,
         mask_tile=mask_tile,
+        companding=companding,
+        entropy=entropy,
     )
     opened = open_calibrated(movie, pixel_size, frame_time)
     with frame_progress("compress", opened.shape[0]) as progress:
@@ -101,7 +108,7 @@ def compress(
         f"{out}: {opened.shape[0]} frames in {compressed.n_measurements} measurements, "
         f"{human_bytes(opened.nbytes)} raw → {human_bytes(real['total'])} on disk (measurements "
         f"{human_bytes(real['measurements'])}, masks {human_bytes(real['masks'])}, metadata "
-        f"{human_bytes(real['metadata'])}), storage ratio {opened.nbytes / real['total']:.2f}"
+        f"{human_bytes(real['metadata'])}), {storage_ratios(compressed).sentence()}"
     )
 
 
@@ -147,78 +154,11 @@ def reconstruct(
     typer.echo(f"{out}: {frames_kept(compressed)}, decoder {settings.decoder}")
 
 
-@app.command()
-def compare(
-    movie: MoviePath,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for table, figure and file.")],
-    ratio: Ratio = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(help="What scores are taken against: denoised, raw, or a truth movie's file."),
-    ] = None,
-    masks: MasksKind = None,
-    exposures: Exposures = None,
-    seed: Seed = None,
-    mask_tile: Tile = None,
-    decoder: Decoder = None,
-    weights: Weights = None,
-    device: Device = None,
-    tile: DecodeTile = None,
-    pixel_size: PixelSize = None,
-    frame_time: FrameTime = None,
-    preset: Preset = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Compare reconstruction and rivals at real bytes: scores.csv, summary.json, a figure."""
-    from .io import open_movie
-
-    truth = None
-    if reference not in (None, "denoised", "raw"):
-        truth, reference = open_movie(Path(str(reference))), "truth"
-    settings = settings_from(
-        preset,
-        compression_ratio=ratio,
-        reference=reference,
-        masks=masks,
-        exposures=exposures,
-        seed=seed,
-        mask_tile=mask_tile,
-        decoder=decoder,
-        weights=weights,
-        device=device,
-        decode_tile=tile,
-    )
-    opened = open_calibrated(movie, pixel_size, frame_time)
-    run_comparison(opened, truth, out, settings, overwrite)
-
-
-def run_comparison(
-    movie: Movie, truth: Movie | None, out: Path, settings: Settings, overwrite: bool
-) -> None:
-    """Compare, show progress, print the table of means."""
-    from .report import format_summary, write_comparison
-
-    with frame_progress("compare", movie.shape[0]) as progress:
-        summary = write_comparison(
-            movie, out, settings, truth=truth, overwrite=overwrite, progress=progress
-        )
-    typer.echo(format_summary(summary))
-    typer.echo(f"Written: {', '.join(str(out / name) for name in summary['files'])}")
-
-
+app.command()(compare)
 app.command()(validate)
 app.command()(info)
 app.command()(recommend)
-
-
-@app.command()
-def view(
-    file: AnyPath,
-) -> None:
-    """Open napari with the file loaded and our dock beside it."""
-    if not file.exists():
-        raise InputError(f"got {file}, which does not exist, expected a movie or a .tcs.zarr file")
-    raise typer.Exit(start_window([str(file)]))
+app.command()(view)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""``validate``, ``info`` and ``recommend`` on the command line: what there is, and what to do."""
+"""``validate``, ``info``, ``recommend``, ``view``: what there is, and what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ._cli_common import (
     MoviePath,
     frame_progress,
     frames_kept,
+    start_window,
 )
+from ._validation import InputError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -51,6 +53,10 @@ def info(
     # A decoder a line: they are there to be chosen from.
     for name, line in facts.pop("decoders", {}).items():
         facts[f"decoder {name}"] = line
+    for against, ratio in facts.pop("storage_ratios", {}).items():
+        said = None if ratio is None else f"{ratio:.2f}"
+        facts[f"ratio to {against.replace('_', ' ')}"] = said
+    facts.pop("storage_ratio", None)  # the first of them
     width = max(map(len, facts))
     for key, value in facts.items():
         typer.echo(f"{key:<{width}}  {'unknown' if value is None else value}")
@@ -68,3 +74,12 @@ def recommend(
     with frame_progress("recommend", opened.shape[0]) as progress:
         advice = propose(opened, progress=progress)
     typer.echo(json.dumps(advice.to_json(), indent=2) if as_json else advice.reason)
+
+
+def view(
+    file: AnyPath,
+) -> None:
+    """Open napari with the file loaded and our dock beside it."""
+    if not file.exists():
+        raise InputError(f"got {file}, which does not exist, expected a movie or a .tcs.zarr file")
+    raise typer.Exit(start_window([str(file)]))

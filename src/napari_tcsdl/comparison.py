@@ -129,7 +129,7 @@ class Comparison:
         movie, settings = self.movie, self.settings
         masks = make_masks(settings, movie.shape[1:])
         header = make_header(movie, settings, self.statistics)
-        level = level_of_movie(movie, masks, progress)
+        level = level_of_movie(movie, masks, progress, header.storage)
         with CompressedWriter(self.path, masks, header, overwrite=self.overwrite) as writer:
             store = WriteAhead(movie, settings.compression_ratio, writer, masks)
             decoder = Decoder(store.compressed, settings, level)
@@ -176,7 +176,9 @@ class Comparison:
         )
 
     def _rivals(self, raw: NDArray[Any], real_bytes: int) -> Iterator[CodecBlock]:
-        binned, jpeg = codecs.binning(raw), codecs.CODECS["jpeg"]
+        settings = self.settings
+        storage = codecs.SumStorage(self.statistics.noise, settings.companding, settings.entropy)
+        binned, jpeg = codecs.binning(raw, storage), codecs.CODECS["jpeg"]
         yield CodecBlock("binning", binned.settings, binned.decoded, binned.frame_bytes)
         budgets = {
             "jpeg_raw_over_B": raw.nbytes // self.settings.compression_ratio,

@@ -214,7 +214,7 @@ def _array_bytes(
 
 
 def _file_bytes(shape: tuple[int, int, int], dtype: np.dtype[Any], settings: Settings) -> int:
-    """Size of the compressed file, were it not compressed without loss as well."""
+    """Size of the compressed file at most: its sums as plain numbers, neither rounded nor coded."""
     n_frames, height, width = shape
     ratio = settings.compression_ratio
     sides = [min(settings.mask_tile or side, side) for side in (height, width)]

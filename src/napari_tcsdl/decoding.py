@@ -20,7 +20,6 @@ from .encoder import Measurement
 from .io import CompressedMovie
 from .level import Level, level_of, sampled_measurements, typical_level
 from .masks import Masks
-from .noise import NoiseModel
 from .reconstruction import RECONSTRUCTORS
 from .settings import Settings
 
@@ -294,7 +293,7 @@ class Decoder:
         header = self._compressed.header
         return BlockContext(
             value_range=header.value_range,
-            noise=NoiseModel.from_json(header.noise) if header.noise else None,
+            noise=header.noise_in_measurements,
             mean=self._level.mean if self._level else None,
             spread=self._level.spread if self._level else None,
             compression_ratio=self._compressed.compression_ratio,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from . import __version__
 from .io import is_compressed, open_compressed, open_movie
 from .movie import Movie
 from .reconstruction import RECONSTRUCTORS
+from .storage import storage_ratios
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def describe(path: Path) -> dict[str, Any]:
     compressed = open_compressed(path)
     header, masks = compressed.header, compressed.masks
     real = compressed.bytes_on_disk()
-    frame_bytes = int(np.prod(compressed.frame_shape)) * np.dtype(header.dtype).itemsize
+    ratios, table = storage_ratios(compressed), header.storage.companding
     return {
         "name": Path(path).name,
         "source": header.source,
@@ -40,7 +40,10 @@ def describe(path: Path) -> dict[str, Any]:
         "noise": header.noise,
         "settings": header.settings,
         "bytes": real,
-        "storage_ratio": compressed.frames_valid * frame_bytes / real["total"],
+        "companding": None if table is None else table.fraction,
+        "entropy": header.storage.entropy,
+        "storage_ratio": ratios.as_stored,
+        "storage_ratios": ratios.to_json(),
         "decoders": {name: row.line for name, row in RECONSTRUCTORS.items()},
     }
 
@@ -60,7 +63,9 @@ def movie_facts(movie: Movie) -> dict[str, Any]:
 
 def software_versions() -> dict[str, str]:
     """Versions that a result depends on."""
-    names = ("imagecodecs", "numpy", "scikit-image", "torch", "zarr")
+    names = ["imagecodecs", "numpy", "scikit-image", "torch", "zarr"]
+    if find_spec("av") is not None:  # the extra [video]
+        names.append("av")
     return {
         "napari-tcsdl": __version__,
         "python": platform.python_version(),

@@ -16,15 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._validation import InputError, check_compression_ratio
+from .companding import companding_table
 from .decoding import Decoder, ReconstructedBlock
 from .decoding import Progress as Progress  # whoever calls the pipeline needs it
 from .encoder import Encoder, Measurement, measurement_dtype
-from .io import CompressedMovie, CompressedWriter, Header, open_compressed
+from .io import CompressedMovie, CompressedWriter, Header, Storage, open_compressed
 from .level import Level, level_of, sampled_measurements, typical_level
 from .masks import Masks
 from .movie import Movie
-from .noise import NoiseModel, estimate_noise
+from .noise import NoiseModel
+from .noise_spectrum import NoiseSpectrum, measure_noise
 from .settings import Settings
+from .storage import measure_raw_coding
 
 FRAMES_PER_READ = 8
 """Frames read at a time while encoding: one group of the encoder's mask bytes."""
@@ -42,11 +45,13 @@ class MovieStatistics:
     """What the decoder must know of the raw movie; stored with the measurements.
 
     ``value_range`` is (p0.01, p99.99) [detector units] of the sampled frames: single hot pixels
-    must not set the scale of a decoder, or of JPEG's 8 bits.
+    must not set the scale of a decoder, or of JPEG's 8 bits. ``spectrum`` is how the noise is
+    correlated; its ``spoilt`` warns where motion spoils both.
     """
 
     value_range: tuple[float, float]
     noise: NoiseModel
+    spectrum: NoiseSpectrum
 
 
 def measure_statistics(movie: Movie) -> MovieStatistics:
@@ -54,10 +59,8 @@ def measure_statistics(movie: Movie) -> MovieStatistics:
     sample = movie.sample()
     n_frames, height, width = movie.shape
     consecutive = int(np.clip(2**25 // (height * width), 2, min(n_frames, 16)))
-    return MovieStatistics(
-        value_range=_robust_range(sample),
-        noise=estimate_noise(movie.read(0, consecutive)),
-    )
+    noise, spectrum = measure_noise(movie.read(0, consecutive))
+    return MovieStatistics(_robust_range(sample), noise, spectrum)
 
 
 def _robust_range(sample: NDArray[Any]) -> tuple[float, float]:
@@ -80,8 +83,26 @@ def make_masks(settings: Settings, frame_shape: tuple[int, int]) -> Masks:
     )
 
 
+def make_storage(movie: Movie, settings: Settings, statistics: MovieStatistics) -> Storage:
+    """How measurements of ``movie`` are to be stored: their table of values, and their coding."""
+    masks = make_masks(settings, (1, 1))  # as many exposures as those of a whole frame
+    most = masks.exposures or settings.compression_ratio  # of a pixel in a block
+    expected = most * statistics.value_range[1]
+    integers = movie.dtype.kind != "f"
+    table = companding_table(
+        statistics.noise,
+        masks.openness * settings.compression_ratio,
+        most * int(np.iinfo(movie.dtype).max) if integers else expected,
+        settings.companding,
+        expected=expected,
+    )
+    return Storage(table, settings.entropy)
+
+
 def make_header(movie: Movie, settings: Settings, statistics: MovieStatistics) -> Header:
-    """Describe ``movie`` for the compressed file."""
+    """Describe ``movie`` for the compressed file, and what its raw frames would take on a disk."""
+    storage = make_storage(movie, settings, statistics)
+    coding = measure_raw_coding(movie, storage, statistics.noise)
     return Header(
         shape=movie.shape,
         dtype=str(movie.dtype),
@@ -91,11 +112,17 @@ def make_header(movie: Movie, settings: Settings, statistics: MovieStatistics) -
         noise=statistics.noise.to_json(),
         source=movie.name,
         settings=settings.to_json(),
+        storage=storage,
+        raw_coding=coding,
     )
 
 
-def encode_block(movie: Movie, first_frame: int, masks: Masks) -> tuple[Measurement, Masks]:
-    """Encode the block that begins at ``first_frame``.
+def encode_block(
+    movie: Movie, first_frame: int, masks: Masks, storage: Storage | None = None
+) -> tuple[Measurement, Masks]:
+    """Encode the block that begins at ``first_frame``: Y as a file of this ``storage`` gives it.
+
+    Without ``storage``, or where it keeps sums exactly, Y is exact.
 
     A last block of fewer than B frames gets masks of its own length
     (:meth:`Masks.shortened`), so that none of its pixels stays unexposed.
@@ -110,7 +137,10 @@ def encode_block(movie: Movie, first_frame: int, masks: Masks) -> tuple[Measurem
     (measurement,) = finished
     # A short block could do with fewer bits, but one file has one pixel type.
     dtype = measurement_dtype(movie.dtype, masks.compression_ratio)
-    values = measurement.values.astype(dtype, copy=False)
+    values, table = measurement.values, storage.companding if storage else None
+    if table is not None:
+        values = table.expand(table.compress(values))
+    values = values.astype(dtype, copy=False)
     return replace(measurement, values=values, first_frame=first_frame), block_masks
 
 
@@ -142,24 +172,30 @@ def compress(
     header = make_header(movie, settings, measure_statistics(movie))
     with CompressedWriter(path, masks, header, overwrite=overwrite) as writer:
         for first in range(0, n_frames, settings.compression_ratio):
-            measurement, block_masks = encode_block(movie, first, masks)
+            measurement, block_masks = encode_block(movie, first, masks, header.storage)
             writer.append(measurement, block_masks)
             progress((first + measurement.n_frames) / n_frames)
     return open_compressed(path)
 
 
-def level_of_movie(movie: Movie, masks: Masks, progress: Progress = no_progress) -> Level | None:
+def level_of_movie(
+    movie: Movie,
+    masks: Masks,
+    progress: Progress = no_progress,
+    storage: Storage | None = None,
+) -> Level | None:
     """Level that :func:`~napari_tcsdl.decoding.level_of_file` will find once it is compressed.
 
-    Blocks with frames that cannot be encoded are passed over: they are complained of when their
-    turn comes.
+    ``storage`` is how its measurements will be stored; None where they are kept exactly. Blocks
+    with frames that cannot be encoded are passed over: they are complained of when their turn
+    comes.
     """
     ratio = masks.compression_ratio
     levels = []
     for index in sampled_measurements(movie.shape[0], ratio):
         progress(0.0)
         try:
-            levels.append(level_of(*encode_block(movie, index * ratio, masks)))
+            levels.append(level_of(*encode_block(movie, index * ratio, masks, storage)))
         except InputError:
             continue
     return typical_level(levels)
@@ -239,7 +275,7 @@ def consistency_map(
     from .measurement import Phi
 
     measurement, masks = compressed.measurement(index), compressed.masks_of(index)
-    noise = compressed.header.noise
+    noise = compressed.header.noise_in_measurements
     expected = (measurement.n_frames, *measurement.values.shape)
     if noise is None or frames.shape != expected:
         raise InputError(
@@ -256,6 +292,6 @@ def consistency_map(
             torch.from_numpy(measurement.values[rows].astype(np.float32)),
             Phi(torch.from_numpy(opened.astype(np.float32))),
             torch.from_numpy(frames[:, rows].astype(np.float32)),
-            NoiseModel.from_json(noise),
+            noise,
         ).numpy()
     return found

@@ -27,6 +27,8 @@ OPTIONS = {
     "exposures": "--exposures",
     "seed": "--seed",
     "mask_tile": "--mask-tile",
+    "companding": "--companding",
+    "entropy": "--entropy",
     "decoder": "--decoder",
     "weights": "--weights",
     "device": "--device",

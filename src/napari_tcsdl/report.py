@@ -5,16 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._validation import OutputError
+from ._all_or_nothing import all_or_nothing, check_unused
 from .comparison import BlockResult, Comparison, FrameScores, compare, mean_scores
 from .describe import movie_facts, software_versions, write_text
 from .figures import FigureData, save_comparison_figure
@@ -22,6 +19,7 @@ from .io import open_compressed
 from .movie import Movie
 from .pipeline import Progress, no_progress
 from .settings import Settings
+from .storage import storage_ratios
 
 SCORES, SUMMARY, FIGURE = "scores.csv", "summary.json", "comparison.png"
 SCORE_COLUMNS = ("codec", "frame", "psnr", "ssim", "bytes")
@@ -50,13 +48,8 @@ def write_comparison(
     """
     container = f"{Path(movie.name).stem}.tcs.zarr"
     files = (container, SCORES, SUMMARY, FIGURE)
-    for name in files:
-        if (out / name).exists() and not overwrite:
-            raise OutputError(
-                f"got output folder {out}, which holds {name} already, expected a new folder; "
-                "choose another --out, or give --overwrite"
-            )
-    with _all_or_nothing(out, files) as work:
+    check_unused(out, files, overwrite)
+    with all_or_nothing(out, files) as work:
         comparison = compare(movie, work / container, settings, truth=truth, progress=progress)
         middle = movie.shape[0] // 2
         scores: list[FrameScores] = []
@@ -67,48 +60,11 @@ def write_comparison(
             if block.first_frame <= middle < block.first_frame + block.n_frames:
                 shown = block
         summary = summarise(comparison, scores, facts)
-        write_text(work / SCORES, _csv(scores))
+        write_text(work / SCORES, scores_csv(scores))
         figure = figure_data(comparison, shown, scores, summary, middle)
         save_comparison_figure(figure, work / FIGURE)
         write_text(work / SUMMARY, json.dumps(summary, indent=2))
     return summary
-
-
-@contextmanager
-def _all_or_nothing(out: Path, files: Sequence[str]) -> Iterator[Path]:
-    """Yield a folder to write ``files`` into; they move to ``out`` together once all are there.
-
-    A table never lies beside another run's file, and a failed run leaves nothing in the way of
-    the next.
-    """
-    created = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=out, prefix=".comparing-"))
-    try:
-        yield work
-        _move_together(work, out, files)
-        created = False
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        if created:
-            shutil.rmtree(out, ignore_errors=True)
-
-
-def _move_together(work: Path, out: Path, files: Sequence[str]) -> None:
-    """Move ``files`` from ``work`` to ``out``; what lies there stays until all have arrived."""
-    replaced = work / "replaced"
-    replaced.mkdir()
-    try:
-        for name in files:
-            if (out / name).exists():
-                (out / name).rename(replaced / name)
-            (work / name).rename(out / name)
-    except BaseException:
-        for old in replaced.iterdir():
-            if (out / old.name).exists():
-                (out / old.name).rename(work / f"new-{old.name}")
-            old.rename(out / old.name)
-        raise
 
 
 def _collect(facts: dict[str, dict[str, Any]], block: BlockResult) -> None:
@@ -131,7 +87,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Everything that is needed to judge, and to repeat, a comparison; plain JSON types."""
     movie = comparison.movie
-    real = open_compressed(comparison.path).bytes_on_disk()
+    compressed = open_compressed(comparison.path)
+    real = compressed.bytes_on_disk()
     means = mean_scores(scores)
     return {
         "movie": movie_facts(movie),
@@ -140,6 +97,8 @@ def summarise(
         "data_range": comparison.reference.data_range,
         "bytes": {"raw": movie.nbytes, **real},
         "storage_ratio": movie.nbytes / real["total"],
+        "storage_ratios": storage_ratios(compressed).to_json(),
+        "noise_warning": comparison.statistics.spectrum.spoilt,
         "codecs": {
             name: {"psnr": _finite(means[name][0]), "ssim": means[name][1], **fact}
             for name, fact in facts.items()
@@ -166,9 +125,13 @@ def format_summary(summary: dict[str, Any]) -> str:
         )
     lines.append(
         f"compressed file: {real['total']:,} bytes (measurements {real['measurements']:,}, masks "
-        f"{real['masks']:,}, metadata {real['metadata']:,}), storage ratio "
-        f"{summary['storage_ratio']:.2f}"
+        f"{real['masks']:,}, metadata {real['metadata']:,})"
     )
+    ratios = summary["storage_ratios"]
+    known = [f"{value:.2f} to {name.replace('_', ' ')}" for name, value in ratios.items() if value]
+    lines.append(f"storage ratio: {', '.join(known)}")
+    if summary["noise_warning"]:
+        lines.append(f"warning: {summary['noise_warning']}")
     return "\n".join(lines)
 
 
@@ -215,7 +178,8 @@ def figure_data(
     )
 
 
-def _csv(scores: Sequence[FrameScores]) -> str:
+def scores_csv(scores: Sequence[FrameScores]) -> str:
+    """Write ``scores`` as CSV: a header of :data:`SCORE_COLUMNS`, one row a codec and frame."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(SCORE_COLUMNS)

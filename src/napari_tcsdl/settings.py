@@ -8,8 +8,10 @@ from numbers import Integral
 from typing import Any
 
 from ._validation import InputError, check_compression_ratio
+from .companding import check_fraction
 
 REFERENCES = ("denoised", "raw", "truth")
+ENTROPY_CODINGS = ("zstd", "jpegls", "jpegxl", "best")
 
 SMALLEST_TILE = 64
 """[px] Smaller decoder tiles would be mostly overlap."""
@@ -32,6 +34,12 @@ class Settings:
         Of the masks.
     mask_tile
         Side of the periodic mask tile [px]; 0 for masks as large as the frame.
+    companding
+        Step to which measurements are rounded, in standard deviations of their noise; 0 keeps
+        them exactly.
+    entropy
+        How their numbers are coded: ``zstd``, which every zarr 3 reader has, or ``jpegls``,
+        ``jpegxl`` or ``best`` (the smallest of all for each chunk), which want this package.
     decoder
         A key of :data:`napari_tcsdl.reconstruction.RECONSTRUCTORS`.
     weights
@@ -49,7 +57,9 @@ class Settings:
     masks: str = "balanced"
     exposures: int | None = None
     seed: int = 0
-    mask_tile: int = 256
+    mask_tile: int = 64
+    companding: float = 0.5
+    entropy: str = "zstd"
     decoder: str = "unfolding"
     weights: str | None = None
     device: str = "auto"
@@ -61,11 +71,9 @@ class Settings:
         _check_whole("mask_tile", self.mask_tile, 0, "px, or 0 for the whole frame")
         _check_whole("decode_tile", self.decode_tile, SMALLEST_TILE, "px")
         _check_whole("seed", self.seed, 0, "")
-        if self.reference not in REFERENCES:
-            raise InputError(
-                f"got reference {self.reference!r}, expected one of {', '.join(REFERENCES)}; "
-                "choose one of these"
-            )
+        check_fraction(self.companding)
+        _check_choice("reference", self.reference, REFERENCES)
+        _check_choice("entropy coding", self.entropy, ENTROPY_CODINGS)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON types."""
@@ -98,6 +106,13 @@ class Settings:
                 "remove or rename it"
             )
         return cls(**values)
+
+
+def _check_choice(what: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(
+            f"got {what} {value!r}, expected one of {', '.join(choices)}; choose one of these"
+        )
 
 
 def _check_whole(name: str, value: object, least: int, unit: str) -> None:

@@ -10,12 +10,7 @@ from scipy import fft
 
 from ._validation import InputError
 from .noise import NoiseModel
-
-REACH = 2
-"""[px] Distance up to which the noise of neighbouring pixels is taken to be correlated."""
-
-_LEAST_CORRELATION = 0.05  # below, what moves explains it as well as the detector does
-_CLIP = 3.5  # standard deviations beyond which a difference counts as motion
+from .noise_spectrum import REACH, measure_noise_spectrum, power_of
 
 
 def thin(
@@ -106,7 +101,7 @@ def noise_correlation(frames: NDArray[Any], noise: NoiseModel) -> NDArray[np.flo
     Parameters
     ----------
     frames
-        (n ≥ 3, H, W), consecutive in time, detector units, sides of at least 16 px.
+        (n ≥ 2, H, W), consecutive in time, detector units, sides of at least 16 px.
     noise
         Of these frames, from :func:`napari_tcsdl.noise.estimate_noise`.
 
@@ -119,32 +114,10 @@ def noise_correlation(frames: NDArray[Any], noise: NoiseModel) -> NDArray[np.flo
     Raises
     ------
     InputError
-        If ``frames`` is not (n ≥ 3, H, W) or too small.
-
-    Notes
-    -----
-    Taken from second differences in time, in units of their own standard deviation. What moves
-    fast remains in them and raises the result: 0.245 for 0.222 on the lattice of gold, 0.03 for 0.
+        If ``frames`` is not (n ≥ 2, H, W) or too small.
     """
-    if frames.ndim != 3 or len(frames) < 3 or min(frames.shape[1:]) < 16:
-        raise InputError(
-            f"got frames of shape {frames.shape}, expected at least three of at least 16 × 16 px "
-            "(n, H, W) to measure how their noise is correlated; give consecutive frames"
-        )
-    sums = np.zeros((2 * REACH + 1, 2 * REACH + 1))
-    shifts = np.arange(-REACH, REACH + 1)
-    for before, middle, after in zip(frames, frames[1:], frames[2:], strict=False):
-        group = np.stack([before, middle, after]).astype(np.float32)
-        spread = np.sqrt(6 * noise.variance(group.mean(axis=0)))
-        difference = group[0] - 2 * group[1] + group[2]
-        unit = np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)
-        power = np.abs(fft.fft2(unit.clip(-_CLIP, _CLIP))) ** 2
-        sums += fft.ifft2(power).real[np.ix_(shifts, shifts)]
-    if sums[REACH, REACH] == 0:
-        return None
-    correlation: NDArray[np.float64] = sums / sums[REACH, REACH]
-    neighbours = (correlation[REACH, REACH + 1] + correlation[REACH + 1, REACH]) / 2
-    return correlation if neighbours >= _LEAST_CORRELATION else None
+    spectrum = measure_noise_spectrum(frames, noise)
+    return None if spectrum.white else spectrum.correlation
 
 
 def _whole_counts(frames: NDArray[Any]) -> bool:
@@ -162,21 +135,7 @@ def _correlated(
             "1 in the middle; take it from noise_correlation"
         )
     height, width = normal.shape[-2:]
-    shifts = np.arange(-REACH, REACH + 1)
-    kernel = np.zeros((height, width))
-    # Added up, not set: in frames narrower than the kernel several shifts meet in one pixel.
-    np.add.at(kernel, np.ix_(shifts % height, shifts % width), correlation)
-    # What is measured need not be a possible correlation: no power is negative.
-    power = fft.rfft2(kernel).real.clip(0)
-    amplitude = np.sqrt(power / _mean_power(power, width)).astype(np.float32)
+    power = power_of(correlation, (height, width))[:, : width // 2 + 1]
+    amplitude = np.sqrt(power).astype(np.float32)
     coloured: NDArray[np.float32] = fft.irfft2(fft.rfft2(normal) * amplitude, s=(height, width))
     return coloured
-
-
-def _mean_power(half: NDArray[np.float64], width: int) -> float:
-    """Mean over all frequencies of a spectrum of which the half along x is given."""
-    weights = np.full(half.shape[1], 2.0)
-    weights[0] = 1
-    if width % 2 == 0:
-        weights[-1] = 1
-    return float((half * weights).sum() / (half.shape[0] * width))

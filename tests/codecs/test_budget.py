@@ -7,7 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.codecs import CODECS, at_budget, binned_sum, binning
+from napari_tcsdl.codecs import (
+    CODECS,
+    at_budget,
+    binned_sum,
+    binning,
+)
+from napari_tcsdl.codecs.base import pixel_map
 from napari_tcsdl.encoder import Measurement
 from napari_tcsdl.io import CompressedWriter, Header
 from napari_tcsdl.masks import Masks
@@ -178,3 +184,35 @@ def test_dark_8_bit_frames_are_stretched_so_that_jpeg_is_not_handicapped():
     assert "0 … 12 mapped linearly" in stretched.settings
     errors = [np.mean((r.decoded - frames) ** 2) for r in (as_is, stretched)]
     assert errors[1] < errors[0]
+
+
+class Recorded:
+    """JPEG that notes at which qualities it was asked to encode."""
+
+    def __init__(self):
+        self.jpeg = CODECS["jpeg"]
+        self.name, self.label = self.jpeg.name, self.jpeg.label
+        self.qualities = self.jpeg.qualities
+        self.encode_calls = []
+
+    def encode(self, frames, quality, value_range):
+        self.encode_calls.append(quality)
+        return self.jpeg.encode(frames, quality, value_range)
+
+    def decode(self, encoded):
+        return self.jpeg.decode(encoded)
+
+
+def test_searching_encodes_nothing_twice():
+    noisy, codec = noisy_frames(), Recorded()
+    at_budget(codec, noisy, noisy.nbytes // 5, (0, 255))
+    assert len(set(codec.encode_calls)) == len(codec.encode_calls)
+
+
+def test_pixel_maps_stretch_or_keep():
+    with_8 = pixel_map(np.dtype(np.uint8), (0, 12), (8, 12), "X")
+    assert (with_8.bits, with_8.exact, with_8.step) == (8, False, 12 / 255)
+    twelve = pixel_map(np.dtype(np.uint16), (100, 4000), (8, 12, 16), "X")
+    assert (twelve.bits, twelve.exact) == (12, True)
+    deep = pixel_map(np.dtype(np.uint8), (50, 250), (12,), "X")
+    assert (deep.low, deep.step, deep.exact) == (0, 255 / 4095, False)

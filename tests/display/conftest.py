@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from decoding_helpers import GAP_TV, WAIT
 from napari.components import ViewerModel
+from panel_helpers import SPAN
 
 from napari_tcsdl.comparison import FrameScores
 from napari_tcsdl.display._qt.worker import THREAD_NAME
@@ -85,7 +88,7 @@ def tell(monkeypatch):
         )
         descriptions = dict.fromkeys(CODECS, "made up")
         return BlockReady(
-            job.generation, index, first, count, scores, descriptions, (5.0, 95.0), {JPEG: 42}
+            job.generation, index, first, count, scores, descriptions, (5.0, 95.0), {JPEG: 42}, SPAN
         )
 
     class Tell:
@@ -135,11 +138,11 @@ def window(request):
 
 @pytest.fixture
 def compressed_path(tmp_path, movie):
-    """The movie as ``movie.tcs.zarr``, B = 4."""
+    """The movie as ``movie.tcs.zarr``, B = 4, its measurements kept exactly."""
     from napari_tcsdl.pipeline import compress
 
     path = tmp_path / "movie.tcs.zarr"
-    compress(movie, path, Settings(compression_ratio=4, mask_tile=16))
+    compress(movie, path, Settings(compression_ratio=4, mask_tile=16, companding=0))
     return path
 
 
@@ -168,3 +171,49 @@ def without_canvas(monkeypatch):
     from napari_tcsdl.display._qt import mode_bar
 
     monkeypatch.setattr(mode_bar, "SwipeView", Nobody)
+
+
+@pytest.fixture
+def compressed(compressed_path):
+    from napari_tcsdl.io import open_compressed
+
+    return open_compressed(compressed_path)
+
+
+@pytest.fixture
+def make_stack(compressed):
+    """Frames of a file, decoded as they are looked at; block n has the stand-in −1 − n."""
+    from napari_tcsdl.display.decoded import DecodedStack
+    from napari_tcsdl.display.lazy import LazyStack
+
+    made = []
+
+    def make(settings=GAP_TV, file=compressed):
+        shape = (file.n_measurements, *file.frame_shape)
+        measurements = LazyStack(
+            shape, np.dtype(np.float32), lambda index: np.full(file.frame_shape, -1.0 - index)
+        )
+        made.append(DecodedStack(file, settings, measurements))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.close()
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Let files be decoded only while the gate is open; lists their blocks in order."""
+    from napari_tcsdl.display.background import Background
+
+    order, opened = [], threading.Event()
+    decode = Background._decode
+
+    def wait(self, decoder, block):
+        order.append(block)
+        assert opened.wait(WAIT)
+        decode(self, decoder, block)
+
+    monkeypatch.setattr(Background, "_decode", wait)
+
+    return SimpleNamespace(order=order, opened=opened)

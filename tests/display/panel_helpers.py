@@ -11,6 +11,8 @@ from napari_tcsdl._validation import Cancelled
 from napari_tcsdl.display.choices import Choices
 
 WAIT = 60_000
+SPAN = 100.0
+"""Data range of the made-up scores."""
 CHOICES = Choices(
     {"auto": "auto (GPU: made up)", "cpu": "cpu: made up", "cuda:0": "GPU: made up"},
     {"unfolding": "unfolding network", "gap_tv": "GAP-TV"},

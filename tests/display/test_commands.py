@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from napari.layers import Layer
+from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.notifications import notification_manager
 
 from napari_tcsdl.display import commands
@@ -88,10 +90,39 @@ def test_blocks_in_a_viewer_with_other_units(viewer, compressed_layer):
     assert (viewer.dims.point[0] * unit).to("s").magnitude == pytest.approx(1.0)
 
 
+def test_a_file_that_is_seen_and_not_a_run_that_is_hidden(
+    viewer, layer, settings, tell, session, compressed_path
+):
+    """Opened after a run, whose boxes have made room for it."""
+    tell.everything(
+        session.controller.start(layer, replace(settings, compression_ratio=2)),
+        session.controller.apply,
+    )
+    session.controller.leave_boxes()
+    for entry in read_layers(compressed_path):  # B = 4
+        viewer.add_layer(Layer.create(*entry))
+    viewer.dims.set_point(0, 0.0)
+    commands.next_block(viewer)
+    assert shown(viewer) == 4
+    viewer.layers[-1].visible = False
+    commands.next_block(PublicOnlyProxy(viewer))
+    assert shown(viewer) == 6, "the movie of the run is seen: its blocks"
+
+
+def test_without_anything_of_a_run_in_sight_the_slider_stays(run, viewer, session, said):
+    session.controller.leave_boxes()
+    session.controller.run.source.visible = False
+    viewer.add_image(np.ones((9, 48, 40)), scale=(0.25, 0.05, 0.05), units=("s", "nm", "nm"))
+    before = viewer.dims.point
+    commands.next_block(viewer)
+    assert "that is shown, expected blocks of B frames to step through; show one" in said()
+    assert viewer.dims.point == before
+
+
 def test_without_blocks_there_is_a_sentence(viewer, layer, said):
     before = viewer.dims.point
     commands.next_block(viewer)
-    assert said().startswith("got no run and no compressed file, expected blocks of B frames")
+    assert said().startswith("got no run and no compressed file that is shown, expected blocks")
     assert viewer.dims.point == before
 
 

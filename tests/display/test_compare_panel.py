@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import QAbstractButton, QComboBox, QProgressBar
 
 from napari_tcsdl._validation import DeviceError
 from napari_tcsdl.display._qt.compare_panel import ComparePanel
+from napari_tcsdl.display._qt.controls import readable_bytes
 from napari_tcsdl.display.job import ComparisonJob
 from napari_tcsdl.io import open_compressed
 
@@ -245,6 +247,25 @@ def test_the_compressed_file_can_be_saved_and_never_replaces_another(dock, viewe
     assert open_compressed(target).frames_valid == 9
     dock.save(target)
     qtbot.waitUntil(lambda: "which exists already" in dock.error.text(), timeout=WAIT)
+
+
+def test_the_copy_is_made_and_weighed_in_a_thread(dock, qtbot, tmp_path, monkeypatch):
+    """A folder of thousands of files may lie on a slow disk."""
+    dock.start()
+    qtbot.waitUntil(lambda: dock.worker is None, timeout=WAIT)
+    where, weigh = [], Path.rglob
+
+    def rglob(self, pattern):
+        where.append(threading.current_thread())
+        return weigh(self, pattern)
+
+    monkeypatch.setattr(Path, "rglob", rglob)
+    dock.save(tmp_path / "kept")
+    qtbot.waitUntil(lambda: dock.status.text().startswith("saved kept.tcs.zarr"), timeout=WAIT)
+    assert where
+    assert threading.main_thread() not in where
+    size = sum(file.stat().st_size for file in weigh(tmp_path, "*") if file.is_file())
+    assert dock.status.text() == f"saved kept.tcs.zarr, {readable_bytes(size)}"
 
 
 def test_a_measurement_can_be_reconstructed(dock_of, viewer, compressed_layer, qtbot):

@@ -10,78 +10,17 @@ import weakref
 
 import numpy as np
 import pytest
+from decoding_helpers import GAP_TV, WAIT, threads, wait_until
 from napari.layers import Layer
 
-from napari_tcsdl._validation import Cancelled, CorruptFileError, InputError
+from napari_tcsdl._validation import Cancelled, InputError
 from napari_tcsdl.display import background as background_module
-from napari_tcsdl.display import block_files
-from napari_tcsdl.display.background import THREAD_NAME, Background
-from napari_tcsdl.display.block_files import BlockFiles
 from napari_tcsdl.display.contributions import read_layers
 from napari_tcsdl.display.decoded import DecodedStack
 from napari_tcsdl.display.lazy import LazyStack
-from napari_tcsdl.io import open_compressed
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.pipeline import compress, reconstruct
 from napari_tcsdl.settings import Settings
-
-GAP_TV = Settings(compression_ratio=4, decoder="gap_tv", device="cpu")
-WAIT = 60.0
-
-
-def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
-
-
-def wait_until(condition) -> None:
-    end = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def compressed(compressed_path):
-    return open_compressed(compressed_path)
-
-
-@pytest.fixture
-def make_stack(compressed):
-    made = []
-
-    def make(settings=GAP_TV, file=compressed) -> DecodedStack:
-        shape = (file.n_measurements, *file.frame_shape)
-        measurements = LazyStack(
-            shape, np.dtype(np.float32), lambda index: np.full(file.frame_shape, -1.0 - index)
-        )
-        made.append(DecodedStack(file, settings, measurements))
-        return made[-1]
-
-    yield make
-    for stack in made:
-        stack.close()
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """Let blocks be decoded only while the gate is open; lists the blocks in their order."""
-    order, opened = [], threading.Event()
-    decode = Background._decode
-
-    def wait(self, decoder, block):
-        order.append(block)
-        assert opened.wait(WAIT)
-        decode(self, decoder, block)
-
-    monkeypatch.setattr(Background, "_decode", wait)
-
-    class Gate:
-        pass
-
-    gate = Gate()
-    gate.order, gate.opened = order, opened
-    return gate
-
 
 # --- one frame --------------------------------------------------------------------------------
 
@@ -227,65 +166,6 @@ def test_whoever_waits_is_told_when_it_is_stopped(make_stack, gate):
     assert raised
 
 
-# --- errors -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def damaged(compressed_path):
-    """The file without the bytes of its second measurement."""
-    shard = next(path for path in sorted(compressed_path.rglob("c/1/*/*")) if path.is_file())
-    shard.write_bytes(b"damaged")
-    return open_compressed(compressed_path)
-
-
-def test_a_damaged_block_is_told_once_and_the_others_are_decoded(make_stack, damaged):
-    stack, told = make_stack(file=damaged), []
-    stack.failed.connect(told.append)
-    for index in (4, 5, 6):
-        np.testing.assert_array_equal(stack.frame(index), -2.0)
-        wait_until(lambda: stack._background.error(1) is not None)
-    (sentence,) = told
-    assert "frames 4–7" in sentence
-    assert "expected" in sentence
-    assert stack.stand_in_text() == "cannot be decoded\nmeasurement of frames 4 to 7"
-    with pytest.raises(CorruptFileError, match="frames 4–7"):
-        stack.decoded(4)
-    assert np.isfinite(stack.decoded(8)).all()
-    assert np.isfinite(stack.decoded(0)).all()
-
-
-def test_a_damaged_block_parts_its_group(make_stack, damaged, learned):
-    stack, told = make_stack(Settings(compression_ratio=4, decoder="learned"), damaged), []
-    stack.ready.connect(lambda first, last: told.append((first, last)))
-    assert np.isfinite(stack.decoded(0)).all()
-    assert told == [(0, 3)]
-
-
-def test_missing_weights_are_one_sentence_for_all_blocks(make_stack, tmp_path):
-    settings = Settings(compression_ratio=4, weights=str(tmp_path / "none.safetensors"))
-    stack, told = make_stack(settings), []
-    stack.failed.connect(told.append)
-    for index in (0, 4, 8):
-        stack.frame(index)
-        wait_until(lambda: not threads())
-    (sentence,) = told
-    assert "none.json" in sentence
-    with pytest.raises(InputError, match=r"none\.json"):
-        stack.decoded(0)
-
-
-def test_an_unknown_error_becomes_a_sentence(make_stack, monkeypatch):
-    def fail(self, decoder, block):
-        raise RuntimeError("CUDA error: device lost")
-
-    monkeypatch.setattr(Background, "_decode", fail)
-    stack, told = make_stack(), []
-    stack.failed.connect(told.append)
-    stack.frame(0)
-    wait_until(lambda: told)
-    assert told[0].startswith("got RuntimeError (CUDA error: device lost), expected")
-
-
 # --- threads and files end --------------------------------------------------------------------
 
 
@@ -334,59 +214,6 @@ def test_python_ends_while_a_block_is_decoded(compressed_path):
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-
-
-# --- files ------------------------------------------------------------------------------------
-
-
-def test_blocks_on_the_disk_are_bounded_the_oldest_go(monkeypatch):
-    monkeypatch.setattr(block_files, "LIMIT_BYTES", 4 * 3 * (2 * 5 * 4))
-    files = BlockFiles((5, 4))
-    frames = np.arange(2 * 5 * 4, dtype=np.float32).reshape(2, 5, 4)
-    for block in range(3):
-        files.write({block: frames + block})
-    np.testing.assert_array_equal(files.read(0, 1), frames[1])  # used: 1 is the oldest now
-    files.write({3: frames})
-    assert [block in files for block in range(4)] == [True, False, True, True]
-    assert files.read(1, 0) is None
-    assert files.nbytes == 4 * frames.size * 3
-    assert len(list(files._folder.path.iterdir())) == len(files) == 3
-
-
-def test_blocks_that_were_decoded_together_stay_together(monkeypatch):
-    monkeypatch.setattr(block_files, "LIMIT_BYTES", 1)
-    files = BlockFiles((5, 4))
-    frames = np.ones((2, 5, 4), np.float32)
-    files.write({0: frames, 1: frames})
-    assert 0 in files
-    assert 1 in files
-    files.write({2: frames})
-    assert len(files) == 1
-
-
-def test_a_full_disk_is_a_sentence(make_stack, monkeypatch):
-    import errno
-
-    def full(self, blocks):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(BlockFiles, "write", full)
-    stack, told = make_stack(), []
-    stack.failed.connect(told.append)
-    stack.frame(0)
-    wait_until(lambda: told)
-    assert told[0].startswith("got a full disk while writing results, expected free space")
-
-
-def test_frames_that_left_the_cache_are_decoded_again(make_stack, monkeypatch):
-    monkeypatch.setattr(block_files, "LIMIT_BYTES", 1)
-    monkeypatch.setattr("napari_tcsdl.display.lazy.CACHE_BYTES", 0)
-    stack = make_stack()
-    first = stack.decoded(0)
-    for index in (4, 8, 5):
-        stack.decoded(index)
-    assert not stack.is_decoded(0)
-    np.testing.assert_array_equal(stack.decoded(0), first)
 
 
 # --- as it is opened --------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from napari_tcsdl.display._qt.export_button import ExportButton
 from napari_tcsdl.display._qt.export_menu import CLIP, FIGURE, SCORES, file_of, suffixes_of
 from napari_tcsdl.display.controller import Controller
 from napari_tcsdl.display.export_job import ClipJob
+from napari_tcsdl.display.scoreboard import Basis
 from napari_tcsdl.display.snapshot import View
 
 WAIT = 30_000
@@ -128,7 +129,7 @@ def test_filters_name_their_suffixes():
         ("figure", "view.png", "wrote view.png, 4 boxes"),
         ("figure", "view.pdf", "wrote view.pdf, 4 boxes"),
         ("clip", "movie.gif", "wrote movie.gif, 9 frames at 10 frames/s"),
-        ("scores", "scores.csv", "wrote scores.csv, 45 rows"),
+        ("scores", "scores.csv", "wrote scores.csv, 45 rows: whole field, against raw frames"),
     ],
 )
 def test_each_entry_asks_for_a_name_and_writes(button, qtbot, answer, tmp_path, entry, name, words):
@@ -144,6 +145,12 @@ def test_each_entry_asks_for_a_name_and_writes(button, qtbot, answer, tmp_path, 
     answer("")
     action.trigger()
     assert asked[1][1].startswith(str(tmp_path))
+
+
+def test_the_scores_that_are_shown_are_written(button, controller, qtbot, tmp_path):
+    controller.run.board.begin(Basis("the truth", (32, 32)), ["raw"])
+    sentence = said_by(button, qtbot, lambda: button.export_scores(tmp_path / "scores.csv"))
+    assert sentence == "wrote scores.csv, 45 rows: region of 32 × 32 px, against the truth"
 
 
 def test_a_dismissed_dialog_does_nothing(button, answer):

@@ -12,12 +12,15 @@ import pytest
 from PIL import Image
 
 from napari_tcsdl._validation import Cancelled, InputError, OutputError
+from napari_tcsdl.comparison import FrameScores
 from napari_tcsdl.display.controller import Controller
 from napari_tcsdl.display.export_job import ClipJob, Exported, FigureJob, ScoresJob
 from napari_tcsdl.display.lazy import LazyStack
 from napari_tcsdl.display.roles import RAW
+from napari_tcsdl.display.score_text import BASIS_COLUMNS
+from napari_tcsdl.display.scoreboard import Basis, ScoreBoard
 from napari_tcsdl.display.snapshot import view_of
-from napari_tcsdl.report import SCORE_COLUMNS
+from napari_tcsdl.report import SCORE_COLUMNS, scores_csv
 
 
 @pytest.fixture
@@ -167,25 +170,57 @@ def test_single_images_are_no_movie(viewer, frames, tmp_path):
 # --- scores -----------------------------------------------------------------------------------
 
 
-def test_scores_are_the_command_lines_table(controller, tmp_path):
-    scores = tuple(controller.run.board.own_rows())
-    report, _ = run(ScoresJob(1, tmp_path / "scores.csv", scores=scores))
-    assert report.sentence == f"wrote scores.csv, {len(scores)} rows"
-    data = (tmp_path / "scores.csv").read_bytes()
+def lines_of(path) -> list[dict[str, str]]:
+    data = path.read_bytes()
     assert b"\r" not in data
-    rows = list(csv.DictReader(data.decode().splitlines()))
-    assert tuple(rows[0]) == SCORE_COLUMNS
+    return list(csv.DictReader(data.decode().splitlines()))
+
+
+def test_scores_begin_with_the_columns_of_the_command_line(controller, tmp_path):
+    scores = controller.run.board.own_rows()
+    report, _ = run(ScoresJob(1, tmp_path / "scores.csv", table=controller.run.board.table()))
+    assert report.sentence == "wrote scores.csv, 45 rows: whole field, against raw frames"
+    rows = lines_of(tmp_path / "scores.csv")
+    assert tuple(rows[0]) == (*SCORE_COLUMNS, *BASIS_COLUMNS)
+    lines = [line.split(",") for line in scores_csv(scores).splitlines()[1:]]
+    assert [[row[name] for name in SCORE_COLUMNS] for row in rows] == lines
+    for row in rows:
+        assert (row["field"], row["reference"]) == ("whole field", "raw frames")
+        assert (row["run_psnr"], row["run_ssim"]) == (row["psnr"], row["ssim"])
+
+
+def test_what_is_shown_is_written_with_its_basis_and_the_runs_own_beside_it(controller, tmp_path):
+    board = controller.run.board
+    board.begin(Basis('the truth (layer "a, b")', (32, 24)), ["unfolding", "raw"])
+    board.put([FrameScores("unfolding", frame, 31.5, 0.75, 0) for frame in (2, 3)])
+    report, _ = run(ScoresJob(1, tmp_path / "scores.csv", table=board.table()))
+    assert report.sentence.endswith(
+        '45 rows: region of 32 × 24 px, against the truth (layer "a, b")'
+    )
+    rows = {(row["codec"], int(row["frame"])): row for row in lines_of(tmp_path / "scores.csv")}
+    assert rows["unfolding", 3] == {
+        "codec": "unfolding",
+        "frame": "3",
+        "psnr": "31.5000",
+        "ssim": "0.75000",
+        "bytes": "100",
+        "field": "region of 32 × 24 px",
+        "reference": 'the truth (layer "a, b")',
+        "run_psnr": "24.0000",
+        "run_ssim": "0.10000",
+        "run_field": "whole field",
+        "run_reference": "raw frames",
+    }
     assert len(rows) == 45
-    for row, score in zip(rows, scores, strict=True):
-        assert (row["codec"], int(row["frame"])) == (score.codec, score.frame)
-        assert float(row["psnr"]) == pytest.approx(score.psnr, abs=1e-4)
-        assert float(row["ssim"]) == pytest.approx(score.ssim, abs=1e-5)
-        assert int(row["bytes"]) == score.bytes
+    waiting, kept = rows["unfolding", 4], rows["binning", 4]
+    assert (waiting["psnr"], waiting["ssim"], waiting["run_psnr"]) == ("nan", "nan", "25.0000")
+    assert (kept["psnr"], kept["run_psnr"], kept["bytes"]) == ("nan", "26.0000", "100")
 
 
 def test_no_scores(tmp_path):
-    with pytest.raises(InputError, match="got no scores, expected a comparison with frames that"):
-        ScoresJob(1, tmp_path / "scores.csv", scores=())
+    for table in (None, ScoreBoard(Basis("raw frames")).table()):
+        with pytest.raises(InputError, match="got no scores, expected a comparison with frames"):
+            ScoresJob(1, tmp_path / "scores.csv", table=table)
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -201,7 +236,7 @@ def test_an_existing_file_is_replaced_only_where_it_was_agreed(controller, view,
             return FigureJob(1, path, replace, view=view)
         if name.startswith("movie"):
             return ClipJob(1, path, replace, view=view)
-        return ScoresJob(1, path, replace, scores=tuple(controller.run.board.own_rows()))
+        return ScoresJob(1, path, replace, table=controller.run.board.table())
 
     with pytest.raises(OutputError, match=rf"got output .*{name}, which exists already, expected"):
         job(False).run(print, lambda _: None)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from planted_fringes import ANGLES, PIXEL, D, planted
-from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from planted_fringes import ANGLES, PIXEL, D, click_spectrum, place_of, planted
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QDockWidget
 
 from napari_tcsdl.display._qt.fft_dock import EMPTY, FftDock
@@ -54,34 +53,6 @@ def dock(dock_of, viewer, two, qtbot):
     dock = dock_of(viewer)
     qtbot.waitUntil(lambda: len(dock.controller.spots) == 2, timeout=WAIT)
     return dock
-
-
-def place_of(name: str) -> tuple[float, float]:
-    """(qx, qy) of a planted spot [1/nm]."""
-    angle, q = np.radians(ANGLES[name]), 10 / D[name]
-    return q * np.cos(angle), -q * np.sin(angle)
-
-
-def click(dock, panel: int, qx: float, qy: float, button=Qt.MouseButton.LeftButton) -> None:
-    """Press and release the mouse on a place of a spectrum, through Qt."""
-    view = dock.view
-    place = view.mapFromScene(view.panels[panel].box.mapViewToScene(QPointF(qx, qy)))
-    port = view.viewport()
-    for kind, pressed in (
-        (QEvent.Type.MouseMove, Qt.MouseButton.NoButton),
-        (QEvent.Type.MouseButtonPress, button),
-        (QEvent.Type.MouseButtonRelease, Qt.MouseButton.NoButton),
-    ):
-        which = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseMove else button
-        event = QMouseEvent(
-            kind,
-            QPointF(place),
-            QPointF(port.mapToGlobal(QPoint(place))),
-            which,
-            pressed,
-            Qt.KeyboardModifier.NoModifier,
-        )
-        QApplication.sendEvent(port, event)
 
 
 # --- built --------------------------------------------------------------------------------------
@@ -132,22 +103,22 @@ def test_a_click_on_a_planted_spot_gives_its_d(dock, qtbot, name):
     dock.controls.lattice.preset.setCurrentText("Au")
     dock.spots.clear_button.click()
     qx, qy = place_of(name)
-    click(dock, 0, qx + 0.08, qy - 0.08)
+    click_spectrum(dock.view, 0, qx + 0.08, qy - 0.08)
     assert dock.table.rowCount() == 1
     assert float(dock.table.item(0, 0).text()) == pytest.approx(D[name], rel=0.01)
     assert float(dock.table.item(0, 2).text()) == pytest.approx(ANGLES[name], abs=1)
     assert dock.table.item(0, 3).text() == name
     assert dock.table.item(0, 5).text().startswith("lost (")
     assert dock.table.chosen_row() == 0
-    click(dock, 1, qx, qy)
+    click_spectrum(dock.view, 1, qx, qy)
     assert dock.table.rowCount() == 1, "the same spot in another panel"
 
 
 def test_other_buttons_and_places_beside_the_spectra_add_nothing(dock):
     dock.spots.clear_button.click()
-    click(dock, 0, *place_of("111"), button=Qt.MouseButton.MiddleButton)
+    click_spectrum(dock.view, 0, *place_of("111"), button=Qt.MouseButton.MiddleButton)
     dock.view.panels[0].box.setRange(xRange=(-28, 28), yRange=(-28, 28))
-    click(dock, 0, 26.0, 0.0)
+    click_spectrum(dock.view, 0, 26.0, 0.0)
     assert dock.table.rowCount() == 0
 
 

@@ -11,7 +11,7 @@ from panel_helpers import controls_without_tooltip
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tcsdl import cli
+from napari_tcsdl import cli, cli_compare
 from napari_tcsdl.display._qt.presets_row import PresetsRow, path_of
 from napari_tcsdl.display.contributions import read_layers
 from napari_tcsdl.display.session import Session
@@ -55,7 +55,7 @@ def parsed(monkeypatch):
     def compare(movie, truth, out, settings, overwrite):
         taken.update(movie=movie, truth=truth, out=out, settings=settings, overwrite=overwrite)
 
-    monkeypatch.setattr(cli, "run_comparison", compare)
+    monkeypatch.setattr(cli_compare, "run_comparison", compare)
 
     def parse(command: str) -> dict:
         program, *arguments = shlex.split(command)
@@ -129,7 +129,7 @@ def test_a_file_is_replaced_only_knowingly(row, tmp_path):
     ("text", "sentence"),
     [
         ("no JSON", "which is no JSON or YAML object of settings"),
-        ('{"colour": "red"}', "got unknown setting colour, expected compression_ratio"),
+        ('{"colour": "red"}', "got unknown setting colour, expected companding, compression_ratio"),
         ('{"compression_ratio": 1}', "got compression ratio B = 1, expected at least 2"),
     ],
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
+from panel_helpers import SPAN
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QLabel
 
+from napari_tcsdl._figure_layout import colour_of
 from napari_tcsdl.display._qt.score_controls import BOTH, PSNR, SSIM
 from napari_tcsdl.display._qt.score_legend import spread
 from napari_tcsdl.display._qt.score_style import RECONSTRUCTION as STRONG
@@ -18,7 +22,9 @@ from napari_tcsdl.display._qt.score_style import STYLES, style_of
 from napari_tcsdl.display._qt.scores_dock import NO_RAW, NO_RUN, STOPPED, WAITING, ScoresDock
 from napari_tcsdl.display._qt.worker import THREAD_NAME
 from napari_tcsdl.display.rescoring import StackTarget
+from napari_tcsdl.display.roles import BINNING, JPEG, RAW, RECONSTRUCTION
 from napari_tcsdl.display.session import Session
+from napari_tcsdl.display.spectra_style import colours_of
 from napari_tcsdl.settings import Settings
 
 WAIT = 60_000
@@ -46,6 +52,15 @@ def filled(dock, layer, settings, tell, qtbot):
     qtbot.waitUntil(lambda: len(dock.view.legend.names) == 5, timeout=WAIT)
     dock.session.controller.show_frame(2)
     return dock
+
+
+@pytest.fixture
+def filled_run(viewer, layer, settings, tell):
+    """A session with a run of made-up results, and no dock yet."""
+    session = Session.of(viewer)
+    session.join(session)
+    tell.everything(session.controller.start(layer, settings), session.controller.apply)
+    return session
 
 
 def mouse_place(plot, frame, share=0.5):
@@ -90,6 +105,20 @@ def test_curves_differ_by_more_than_colour():
     assert len(looks) == len(STYLES)
     assert style_of("gap_tv") is STRONG
     assert all(style.width < STRONG.width for style in STYLES.values())
+
+
+def test_each_codec_has_one_colour_in_curves_spectra_and_figures():
+    panels = [
+        ("raw", RAW),
+        ("reconstruction", RECONSTRUCTION),
+        ("JPEG", JPEG),
+        ("binning", BINNING),
+    ]
+    spectra = colours_of(panels)
+    assert len(set(spectra.values())) == 4
+    curves = dict(zip(spectra, ("raw", "gap_tv", "jpeg_same_bytes", "binning"), strict=True))
+    for name, colour in spectra.items():
+        assert style_of(curves[name]).dark == colour_of(name) == colour
 
 
 def test_spreads_are_written_as_far_as_they_are_known():
@@ -257,9 +286,7 @@ def test_a_region_is_scored_in_the_background_and_cleared_at_once(filled, qtbot)
     )
     own = board.own_rows()
     assert {row.psnr for row in own if row.codec == "unfolding"} == {21.0 + k for k in range(9)}
-    error, whole = np.mean((image - raw) ** 2), session.controller.run
-    first = np.mean((whole.stack("reconstruction")[0] - whole.stack("raw")[0].astype(float)) ** 2)
-    expected = 21.0 + 10 * np.log10(first / error)
+    expected = 10 * np.log10(SPAN**2 / np.mean((image - raw) ** 2))
     assert board.score("unfolding", 5).psnr == pytest.approx(expected)
     qtbot.waitUntil(lambda: not filled.view.progress.isVisible(), timeout=WAIT)
     qtbot.mouseClick(controls.region_button, Qt.MouseButton.LeftButton)
@@ -348,6 +375,19 @@ def test_it_lets_go_when_napari_takes_it_away(filled, viewer, qtbot):
     assert not [t for t in threading.enumerate() if t.name == THREAD_NAME and t.is_alive()]
     session.leave(other)
     assert session.closed
+
+
+def test_python_may_let_go_of_it_without_a_word(viewer, filled_run, qtbot):
+    session = filled_run
+    dock = ScoresDock(viewer)
+    gone, scorer = weakref.ref(dock), weakref.ref(dock.scorer)
+    session.leave(session)
+    assert not session.closed, "the dock looks on"
+    del dock
+    gc.collect()
+    assert gone() is None
+    assert scorer() is None
+    assert session.closed, "the last one has left"
 
 
 def test_in_a_real_window(window, frames, settings, tell, qtbot):

@@ -11,8 +11,8 @@ from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 
 from napari_tcsdl.display import session as session_module
-from napari_tcsdl.display.controller import at_once
 from napari_tcsdl.display.session import Session
+from napari_tcsdl.display.turns import at_once
 from napari_tcsdl.settings import Settings
 
 
@@ -160,6 +160,82 @@ def test_layers_are_shown_in_steps_as_the_newest_owner_says(viewer):
     session.leave(users[0])
     assert session.controller.later is at_once
     session.leave(users[2])
+
+
+class Turns:
+    """A window that is alive only when it is told to be."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def later(self, call):
+        self.waiting.append(call)
+
+    def take(self):
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+@pytest.fixture
+def half_shown(viewer, layer, settings, tell):
+    """Two owners; the boxes of a run are being filled in the turns of the second."""
+    session, owners, turns = Session.of(viewer), (object(), object()), (Turns(), Turns())
+    for owner, turn in zip(owners, turns, strict=True):
+        session.join(owner, turn.later)
+    prepared = tell.prepared(session.controller.start(layer, settings))
+    session.controller.apply(prepared)
+    turns[1].waiting.pop(0)()
+    assert len(turns[1].waiting) == 1
+    assert not prepared.shown.is_set()
+    return session, owners, turns, prepared
+
+
+def test_turns_that_a_closed_panel_has_not_taken_are_taken_by_another(half_shown, viewer):
+    session, owners, turns, prepared = half_shown
+    session.leave(owners[1])
+    turns[0].take()
+    assert prepared.shown.is_set()
+    assert sum(shown.visible for shown in viewer.layers) == 4
+    turns[1].take()  # too late, and harmless
+    assert viewer.canvas.grid.enabled
+    session.leave(owners[0])
+
+
+def test_a_panel_that_joins_meanwhile_takes_no_step_twice(half_shown, viewer):
+    session, owners, turns, prepared = half_shown
+    newest = Turns()
+    session.join(newest, newest.later)
+    while turns[1].waiting or newest.waiting:
+        turns[1].take()
+        newest.take()
+    assert prepared.shown.is_set()
+    assert [shown.name for shown in viewer.layers] == ["lattice", "raw", *_RESULTS]
+    for user in (*owners, newest):
+        session.leave(user)
+
+
+def test_turns_of_the_last_owner_are_not_taken_at_all(half_shown, viewer, layer):
+    session, owners, turns, prepared = half_shown
+    for owner in owners:
+        session.leave(owner)
+    assert prepared.shown.is_set(), "the job must not wait for ever"
+    for turn in turns:
+        turn.take()
+    assert not viewer.canvas.grid.enabled
+    assert [shown.name for shown in viewer.layers if shown.visible] == [layer.name]
+
+
+def test_turns_of_a_run_that_was_cleared_are_not_taken(half_shown, viewer, layer):
+    session, owners, turns, _ = half_shown
+    session.controller.clear()
+    turns[1].take()
+    assert list(viewer.layers) == [layer]
+    assert layer.visible
+    for owner in owners:
+        session.leave(owner)
+
+
+_RESULTS = ["reconstruction", "JPEG", "measurement"]
 
 
 @pytest.fixture

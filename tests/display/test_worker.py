@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from functools import partial
 
 import pytest
+from qtpy.QtCore import QObject
 
 from napari_tcsdl._validation import DeviceError, TcsdlError
-from napari_tcsdl.display._qt.worker import Task, Threads, Worker
+from napari_tcsdl.display._qt.worker import Task, Threads, Turns, Worker, all_within
 from napari_tcsdl.display.job import Report
 
 
@@ -163,8 +166,6 @@ def test_tasks_bring_results_and_errors(qtbot):
 
 
 def test_threads_bring_results_to_the_window_and_are_let_go(qtbot):
-    from qtpy.QtCore import QObject
-
     threads, parent, heard = Threads(), QObject(), []
 
     def hear(kind, value):
@@ -182,8 +183,6 @@ def test_threads_bring_results_to_the_window_and_are_let_go(qtbot):
 
 
 def test_what_a_thread_told_is_heard_even_if_it_is_let_go_at_once(qtbot):
-    from qtpy.QtCore import QObject
-
     threads, parent, heard = Threads(), QObject(), []
     task = Task(lambda: 42, parent)
     task.done.connect(heard.append)
@@ -192,3 +191,87 @@ def test_what_a_thread_told_is_heard_even_if_it_is_let_go_at_once(qtbot):
     threads.forget_ended()
     qtbot.waitUntil(lambda: heard == [42], timeout=5000)
     qtbot.waitUntil(lambda: not parent.children(), timeout=5000)
+
+
+def test_who_listens_is_let_go_of_when_the_thread_is_over(qtbot):
+    """And not only when the next one begins: a closed dock would live on until then."""
+
+    class Listener:
+        def hear(self, value):
+            heard.append(value)
+
+    heard, threads, parent, listener = [], Threads(), QObject(), Listener()
+    gone = weakref.ref(listener)
+    threads.call(lambda: 42, listener.hear, listener.hear, parent)
+    del listener
+    qtbot.waitUntil(lambda: heard == [42], timeout=5000)
+    threads._begun = []  # the dock is closed
+
+    def let_go() -> bool:
+        gc.collect()
+        return gone() is None
+
+    qtbot.waitUntil(let_go, timeout=5000)
+
+
+# --- one deadline for all -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def stubborn():
+    """Threads that heed nothing until the end of the test."""
+    go = threading.Event()
+
+    def make(count: int) -> Threads:
+        threads = Threads()
+        for _ in range(count):
+            threads.begin(Task(lambda: go.wait(30)))
+        return threads
+
+    yield make
+    go.set()
+
+
+def test_many_threads_are_waited_for_together(qtbot, stubborn):
+    threads = stubborn(5)
+    begun = time.monotonic()
+    threads.join(0.3)
+    assert 0.3 <= time.monotonic() - begun < 0.9
+
+
+def test_several_docks_are_waited_for_together(qtbot, stubborn):
+    docks = [stubborn(1) for _ in range(5)]
+    begun = time.monotonic()
+    with all_within(0.3):
+        for threads in docks:
+            threads.join(0.25)
+    assert time.monotonic() - begun < 0.8
+    threads = stubborn(1)
+    begun = time.monotonic()
+    threads.join(0.3)
+    assert time.monotonic() - begun >= 0.3, "it is over with the others"
+
+
+# --- turns --------------------------------------------------------------------------------------
+
+
+def test_each_turn_is_taken_in_order_and_the_window_lives_between(qtbot):
+    turns, told = Turns(), []
+    turns.later(lambda: told.append(1))
+    turns.later(lambda: (told.append(2), turns.later(lambda: told.append(3))))
+    assert told == []
+    qtbot.waitUntil(lambda: told == [1], timeout=5000)
+    qtbot.waitUntil(lambda: told == [1, 2, 3], timeout=5000)
+
+
+def test_a_turn_that_fails_does_not_take_the_next_along(qtbot):
+    turns, told = Turns(), []
+
+    def fail():
+        raise RuntimeError("a layer was deleted")
+
+    with qtbot.captureExceptions() as raised:
+        turns.later(fail)
+        turns.later(lambda: told.append(2))
+        qtbot.waitUntil(lambda: told == [2], timeout=5000)
+    assert [str(value) for _, value, _ in raised] == ["a layer was deleted"]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from ._stored_sums import SumStorage
 from .base import CHEAP, IMAGE, LOSSLESS, VIDEO, Codec, Encoded, shares
-from .cheap import binned_sum, binning
-from .images import Jpeg
+from .cheap import CHEAP_CODECS, binned_sum, binning
+from .images import IMAGE_CODECS
+from .lossless import LOSSLESS_CODECS
 from .search import CodecResult, at_budget, largest_within
+from .video import VIDEO_CODECS
 
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (Jpeg(),)}
+_ROWS: tuple[Codec, ...] = (*IMAGE_CODECS, *VIDEO_CODECS, *LOSSLESS_CODECS, *CHEAP_CODECS)
+
+CODECS: dict[str, Codec] = {codec.name: codec for codec in _ROWS}
 """Rivals by name, in the order of the tables."""
 
 __all__ = [
@@ -19,6 +24,7 @@ __all__ = [
     "Codec",
     "CodecResult",
     "Encoded",
+    "SumStorage",
     "at_budget",
     "binned_sum",
     "binning",

@@ -62,7 +62,8 @@ class PixelMap:
     def codes(self, frames: NDArray[Any]) -> NDArray[Any]:
         """Return frames (…, H, W) as codes; values beyond the range are clipped to it."""
         if self.exact:
-            return frames.astype(self.dtype, copy=False)
+            clipped: NDArray[Any] = np.minimum(frames, self.top)
+            return clipped.astype(self.dtype, copy=False)
         levels = np.rint((frames.astype(np.float64) - self.low) / self.step)
         return np.clip(levels, 0, self.top).astype(self.dtype)
 
@@ -103,9 +104,11 @@ def pixel_map(
     deepest = max(depths)
     wanted = 8 if dtype == np.uint8 else 16
     bits = min((depth for depth in depths if depth >= wanted), default=deepest)
+    if dtype == np.uint8 and not 0 < high - low < np.iinfo(np.uint8).max / 2:
+        if 8 in depths:
+            return PixelMap(0.0, 1.0, 8, exact=True)
+        low, high = 0.0, 255.0  # all that the type holds: nothing needs to be clipped
     span = high - low
-    if dtype == np.uint8 and not 0 < span < np.iinfo(np.uint8).max / 2 and 8 in depths:
-        return PixelMap(0.0, 1.0, 8, exact=True)
     if not (math.isfinite(low) and math.isfinite(high) and high > low):
         raise InputError(
             f"got value range {low:g} … {high:g} for {bits}-bit {codec}, expected finite "
@@ -217,6 +220,34 @@ def shares(total: int, n_frames: int) -> tuple[int, ...]:
     """Split the bytes of a block over its frames so that the shares sum to them exactly."""
     edges = [total * k // n_frames for k in range(n_frames + 1)]
     return tuple(b - a for a, b in pairwise(edges))
+
+
+def geometric(first: float, last: float, count: int) -> tuple[float, ...]:
+    """Return ``count`` qualities at equal ratios, in three significant digits.
+
+    Examples
+    --------
+    >>> geometric(8, 0.5, 5)
+    (8.0, 4.0, 2.0, 1.0, 0.5)
+    """
+    return tuple(float(f"{value:.3g}") for value in np.geomspace(first, last, count))
+
+
+def check_quality(codec: Codec, quality: float | None) -> None:
+    """Refuse anything but one of the codec's qualities, or None where it has none.
+
+    Raises
+    ------
+    InputError
+        Naming both ends of the scale.
+    """
+    scale = codec.qualities
+    if quality in scale or (quality is None and not scale):
+        return
+    expected = f"one of {len(scale)} from {scale[0]:g} to {scale[-1]:g}" if scale else "None"
+    raise InputError(
+        f"got quality {quality} for {codec.label}, expected {expected}; choose one of its qualities"
+    )
 
 
 def check_block(frames: NDArray[Any]) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
 
-from .base import Codec, check_block
+from .base import Codec, Encoded, check_block
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +69,16 @@ def at_budget(
         For frames not (n, H, W), and as :meth:`Codec.encode`.
     """
     check_block(frames)
+    kept: dict[float | None, Encoded] = {}
 
-    @cache
-    def total(quality: float) -> int:
-        return codec.encode(frames, quality, value_range).n_bytes
+    def total(quality: float | None) -> int:
+        if quality not in kept:
+            kept[quality] = codec.encode(frames, quality, value_range)
+        return kept[quality].n_bytes
 
     quality = largest_within(total, codec.qualities, budget) if codec.qualities else None
-    encoded = codec.encode(frames, quality, value_range)
+    total(quality)
+    encoded = kept[quality]
     return CodecResult(
         name=codec.name,
         settings=encoded.settings,
@@ -84,7 +86,7 @@ def at_budget(
         frame_bytes=encoded.frame_bytes,
         budget=budget,
         fits=encoded.n_bytes <= budget,
-        quality=quality,
+        quality=encoded.quality,
     )
 
 

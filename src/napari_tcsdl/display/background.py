@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from weakref import WeakSet
 
 import numpy as np
@@ -26,6 +27,8 @@ SETTLE_SECONDS, SETTLE_ROUNDS = 0.1, 5
 """A slider that is dragged asks for block after block: the work begins where it rests."""
 WAITING_BLOCKS = 4
 """Blocks that wait for their turn; older ones are asked for again when they are shown again."""
+RETRY_SECONDS = 5.0
+"""Least time from a failure to another try, which whoever asks for the same block begins."""
 EXIT_SECONDS = 5.0
 """Longest wait for a thread when Python ends."""
 
@@ -39,7 +42,8 @@ class Background:
 
     The thread begins with the first block that is asked for, decodes the latest first, with all
     the other blocks of its group, and ends when nothing is left: then no network and no memory
-    of a device is held.
+    of a device is held. What failed is tried again when it is asked for some seconds later: a
+    disk may have been away, or weights be in their place meanwhile.
 
     Parameters
     ----------
@@ -64,6 +68,8 @@ class Background:
         self._under_way = range(0)
         self._asked = 0
         self._errors: dict[int | None, TcsdlError] = {}  # None: nothing can be decoded
+        self._failed_at: dict[int | None, float] = {}
+        self._told: set[str] = set()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         _ALIVE.add(self)
@@ -75,7 +81,7 @@ class Background:
         return index // self._compressed.compression_ratio in self._files
 
     def error(self, block: int) -> TcsdlError | None:
-        """Why ``block`` cannot be decoded; None where it can, or was not tried."""
+        """Why ``block`` could not be decoded; None where it can, or is to be tried (again)."""
         return self._errors.get(None) or self._errors.get(block)
 
     def decoded_frame(self, index: int) -> NDArray[np.float32]:
@@ -95,6 +101,7 @@ class Background:
     def ask(self, block: int) -> None:
         """Want ``block`` decoded, before all that was wanted earlier; returns at once."""
         with self._change:
+            self._forgive(block)
             idle = self._stopped.is_set() or self.error(block) is not None
             if idle or block in self._files or block in self._under_way:
                 return
@@ -107,6 +114,13 @@ class Background:
                 self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
                 self._thread.start()
             self._change.notify_all()
+
+    def _forgive(self, block: int) -> None:
+        """Forget failures of ``block``, or of all blocks, that are old enough for another try."""
+        now = time.monotonic()
+        for failed in (None, block):
+            if failed in self._errors and now - self._failed_at[failed] >= RETRY_SECONDS:
+                del self._errors[failed]
 
     def wait_for(self, block: int) -> None:
         """Return once ``block`` is decoded.
@@ -206,8 +220,9 @@ class Background:
 
     def _fail(self, block: int | None, error: TcsdlError) -> None:
         with self._change:
-            told = str(error) in map(str, self._errors.values())
-            self._errors[block] = error
+            told = str(error) in self._told
+            self._told.add(str(error))
+            self._errors[block], self._failed_at[block] = error, time.monotonic()
             self._change.notify_all()
         if not told and not self._stopped.is_set():
             self.failed.emit(str(error))

@@ -63,32 +63,36 @@ def worst_frame(viewer: ViewerModel) -> None:
 
 
 def _move(viewer: ViewerModel, blocks: int) -> None:
+    """Move by the blocks of what is seen: the topmost that has some, a run or a file."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
     session = Session.find(viewer)
-    if session is not None and session.controller.run is not None:
-        controller, ratio = session.controller, session.controller.run.compression_ratio
-        controller.show_frame(controller.frame + blocks * ratio)
-        return
-    ratio, geometry, count = _file_that_is_shown(viewer)
+    controller = session.controller if session is not None else None
+    run = controller.run if controller is not None else None
+    for layer in reversed(viewer.layers):
+        if not layer.visible:
+            continue
+        if controller is not None and run is not None and run.shows(layer):
+            controller.show_frame(controller.frame + blocks * run.compression_ratio)
+            return
+        if "compression_ratio" in layer.metadata.get(KEY, {}):
+            _move_in_file(viewer, layer, blocks)
+            return
+    raise InputError(
+        "got no run and no compressed file that is shown, expected blocks of B frames to step "
+        "through; show one, open a .tcs.zarr file, or run a comparison first"
+    )
+
+
+def _move_in_file(viewer: ViewerModel, layer: Layer, blocks: int) -> None:
+    facts, geometry = layer.metadata[KEY], Geometry.of(layer)
+    ratio = int(facts["compression_ratio"])
+    if facts["role"] == MEASUREMENT:
+        geometry = geometry.frames(ratio)
     axis = viewer.dims.ndim - 3
     unit = _unit_of(viewer, geometry)
     frame = round((viewer.dims.point[axis] * unit - geometry.translate[0]) / geometry.scale[0])
-    target = int(np.clip(frame + blocks * ratio, 0, count - 1))
+    target = int(np.clip(frame + blocks * ratio, 0, int(facts["n_frames"]) - 1))
     viewer.dims.set_point(axis, (geometry.translate[0] + target * geometry.scale[0]) / unit)
-
-
-def _file_that_is_shown(viewer: ViewerModel) -> tuple[int, Geometry, int]:
-    """B, geometry of the frames, and their number."""
-    for layer in reversed(viewer.layers):
-        facts = layer.metadata.get(KEY, {})
-        if layer.visible and "compression_ratio" in facts:
-            ratio, geometry = int(facts["compression_ratio"]), Geometry.of(layer)
-            if facts["role"] == MEASUREMENT:
-                geometry = geometry.frames(ratio)
-            return ratio, geometry, int(facts["n_frames"])
-    raise InputError(
-        "got no run and no compressed file, expected blocks of B frames to step through; open a "
-        ".tcs.zarr file, or run a comparison first"
-    )
 
 
 def _unit_of(viewer: ViewerModel, geometry: Geometry) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,9 @@ from .job import BlockReady, ComparisonJob, Finished, Job, Prepared, Reconstruct
 from .layers import Geometry, movie_from_layer
 from .roles import JPEG, RECONSTRUCTION, in_order
 from .run import Run, compressed_file
+from .turns import Later, NextTurn, at_once
 
 _END = object()
-
-
-Later = Callable[[Callable[[], None]], None]
-"""Calls what it is given in a later turn of the window."""
-
-
-def at_once(call: Callable[[], None]) -> None:
-    """Call ``call`` now: where there is no window to keep alive."""
-    call()
 
 
 class Controller:
@@ -52,13 +44,23 @@ class Controller:
 
     def __init__(self, viewer: ViewerModel, later: Later = at_once) -> None:
         self.viewer = viewer
-        self.later = later
+        self._turn = NextTurn(later)
+        self._appearing: Prepared | None = None
         self.run: Run | None = None
         self.generation = 0
         self._boxes = Boxes(viewer)
         viewer.dims.events.point.connect(self._on_slider)
         viewer.dims.events.range.connect(self._trim_slider)
         viewer.layers.events.removed.connect(self._on_removed)
+
+    @property
+    def later(self) -> Later:
+        """Calls what it is given in a later turn of the window; another may take its place."""
+        return self._turn.later
+
+    @later.setter
+    def later(self, later: Later) -> None:
+        self._turn.later = later
 
     # --- start, stop --------------------------------------------------------------------------
 
@@ -128,6 +130,7 @@ class Controller:
     def clear(self) -> None:
         """Stop the run and take its layers away."""
         self.cancel()
+        self._drop_turn()
         run, self.run = self.run, None
         self._boxes.restore()
         if run is None:
@@ -144,6 +147,7 @@ class Controller:
         The view goes back to how it was, unless its window is gone (``restore=False``).
         """
         self.cancel()
+        self._drop_turn()
         if restore:
             self.leave_boxes()
         self.changed.emit()
@@ -154,6 +158,7 @@ class Controller:
         The view goes back to how it was, unless its window is gone (``restore=False``).
         """
         self.cancel()
+        self._drop_turn()
         if restore:
             self.leave_boxes()
         self.run = None
@@ -178,6 +183,7 @@ class Controller:
                 report.store.close()
                 report.shown.set()
                 return False
+            self._appearing = report
             self._advance(self._boxes.show(run, report), run, report)
             return True
         if run is None or late:
@@ -197,6 +203,7 @@ class Controller:
     def _show_block(self, run: Run, report: BlockReady) -> None:
         run.qualities[report.index] = report.qualities
         run.frames_done += report.n_frames
+        run.data_range = report.data_range
         self._boxes.show_block(run, report)
         run.board.add(report.scores)  # which tells of it
 
@@ -210,9 +217,16 @@ class Controller:
             if not more:
                 report.shown.set()
         if more:
-            self.later(partial(self._advance, steps, run, report))
+            self._turn.ask(partial(self._advance, steps, run, report))
         elif self.run is run:
             self._tell()
+
+    def _drop_turn(self) -> None:
+        """Show no more layers of the run that are still to appear; its job waits no longer."""
+        self._turn.drop()
+        if self._appearing is not None:
+            self._appearing.shown.set()
+            self._appearing = None
 
     # --- boxes --------------------------------------------------------------------------------
 

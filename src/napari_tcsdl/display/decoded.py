@@ -35,16 +35,22 @@ class DecodedStack(LazyStack):
         Decoder, weights, device and tile.
     measurements
         Ȳ of each block, (blocks, H, W).
+    background
+        What decodes blocks; by default the decoder of the settings.
     """
 
     shown = Signal(int, bool)
     """The frame that was asked for last, and whether it was decoded; told when that changes."""
 
     def __init__(
-        self, compressed: CompressedMovie, settings: Settings, measurements: LazyStack
+        self,
+        compressed: CompressedMovie,
+        settings: Settings,
+        measurements: LazyStack,
+        background: Background | None = None,
     ) -> None:
         shape = (compressed.frames_valid, *compressed.frame_shape)
-        background = Background(compressed, settings)
+        background = background or Background(compressed, settings)
         super().__init__(shape, np.dtype(np.float32), background.decoded_frame)
         self.compression_ratio = compressed.compression_ratio
         self.last_shown: int | None = None

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import Cancelled, InputError
 from .job import Report, Reporter
+from .score_text import table_text
+from .scoreboard import ScoreTable
 from .sentences import one_sentence
 from .snapshot import View
 
@@ -165,7 +166,9 @@ class ClipJob(ExportJob):
 
 @dataclass(frozen=True, eq=False)
 class ScoresJob(ExportJob):
-    """The table of scores → CSV, with the columns that the command line writes.
+    """The table of scores → CSV: what is shown and what it was taken over and against.
+
+    The columns of the command line come first, the run's own scores last.
 
     Raises
     ------
@@ -173,10 +176,10 @@ class ScoresJob(ExportJob):
         If there are no scores yet.
     """
 
-    scores: tuple[Any, ...] = field(kw_only=True)
+    table: ScoreTable | None = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.scores:
+        if self.table is None or not self.table.rows:
             raise InputError(
                 "got no scores, expected a comparison with frames that are done; press Run, and "
                 "wait for its first block"
@@ -185,14 +188,14 @@ class ScoresJob(ExportJob):
     def write(self, step: Step) -> str:
         """Write the table."""
         from .._whole_file import whole_file
-        from ..report import _csv
 
-        text = _csv(self.scores)
+        assert self.table is not None  # else it was refused
+        text = table_text(self.table)
         step(0.5)
         with whole_file(self.path, replace=self.replace) as partial:
             # newline: the same bytes on every system, as the command line's reader expects.
             partial.write_text(text, encoding="utf-8", newline="")
-        return f"wrote {self.path.name}, {len(self.scores)} rows"
+        return f"wrote {self.path.name}, {len(self.table.rows)} rows: {self.table.basis.text}"
 
 
 def _boxes(count: int) -> str:

@@ -22,7 +22,7 @@ from .layers import (
     result_layer,
     title_of,
 )
-from .lazy import LazyStack
+from .lazy import LazyStack, StandIn
 from .preferences import colormap, default_settings
 from .roles import MEASUREMENT, RECONSTRUCTION
 
@@ -84,12 +84,12 @@ def _reader_of(
     compressed: CompressedMovie, notices: Notices
 ) -> Callable[[int], NDArray[np.float32]]:
     def read(index: int) -> NDArray[np.float32]:
-        """Ȳ of one block; NaN, which shows as nothing, where it is damaged."""
+        """Ȳ of one block; NaN, which shows as nothing, while it cannot be read."""
         try:
             values = compressed.measurement(index).values
         except CorruptFileError as error:  # napari would show a traceback at every step
             notices.tell(str(error))
-            return np.full(compressed.frame_shape, np.nan, np.float32)
+            raise StandIn(np.full(compressed.frame_shape, np.nan, np.float32)) from error
         mask_sum = compressed.masks_of(index).mask_sum(compressed.frame_shape)
         return (values / np.maximum(mask_sum, 1)).astype(np.float32)
 

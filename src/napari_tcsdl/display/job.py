@@ -73,7 +73,7 @@ class BlockReady(Report):
 
     ``descriptions`` says, for each codec, its encoder, version and flags; ``limits`` is the
     contrast of the reference frames, or None where there is none; ``qualities`` are JPEG's, by
-    role.
+    role; ``data_range`` is that of the scores [detector units].
     """
 
     index: int
@@ -82,7 +82,8 @@ class BlockReady(Report):
     scores: tuple[Any, ...] = ()
     descriptions: dict[str, str] = field(default_factory=dict)
     limits: tuple[float, float] | None = None
-    qualities: dict[str, int | None] = field(default_factory=dict)
+    qualities: dict[str, float | None] = field(default_factory=dict)
+    data_range: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +204,7 @@ class ComparisonJob:
                     {codec.codec: codec.description for codec in block.codecs},
                     contrast_limits(block.reference, margin=CONTRAST_MARGIN),
                     {role: block.codec(codec).quality for role, codec in _JPEGS.items()},
+                    comparison.reference.data_range,
                 )
             )
         real_bytes = dict(open_compressed(path).bytes_on_disk())

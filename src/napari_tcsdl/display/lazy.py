@@ -16,6 +16,14 @@ CACHE_BYTES = 2**28
 """Frames kept for scrubbing back and forth: 256 MiB, never fewer than two."""
 
 
+class StandIn(Exception):  # noqa: N818 - no error: the frame is shown, as it is
+    """Raised with what to show for a frame that cannot be read now; the next look tries again."""
+
+    def __init__(self, frame: NDArray[Any]) -> None:
+        super().__init__()
+        self.frame = frame
+
+
 class LazyStack:
     """Frames (T, H, W) that are read one at a time, as ``layer.data``.
 
@@ -26,7 +34,8 @@ class LazyStack:
     dtype
         Pixel type of the frames that ``read_frame`` returns.
     read_frame
-        Index → frame (H, W); called from one thread at a time.
+        Index → frame (H, W); called from one thread at a time. What it raises as
+        :class:`StandIn` is shown and not kept.
     source
         What reads whole ranges of frames faster than one by one, if there is such a thing.
     """
@@ -82,7 +91,10 @@ class LazyStack:
             if index in self._frames:
                 self._frames.move_to_end(index)
                 return self._frames[index]
-            frame = np.asarray(self._read_frame(index), dtype=self.dtype)
+            try:
+                frame = np.asarray(self._read_frame(index), dtype=self.dtype)
+            except StandIn as instead:
+                return instead.frame
             self._frames[index] = frame
             while len(self._frames) > self._capacity:
                 self._frames.popitem(last=False)

@@ -61,14 +61,13 @@ class StackTarget:
     ----------
     movie
         The frames.
-    known
-        Returns the data range where it is known, else None; then it is measured on ``movie``.
+    data_range
+        Where it is known; else it is measured on ``movie``.
     """
 
-    def __init__(self, movie: Movie, known: Callable[[], float | None] = lambda: None) -> None:
+    def __init__(self, movie: Movie, data_range: float | None = None) -> None:
         self.movie = movie
-        self._known = known
-        self._range: float | None = None
+        self._range = data_range
 
     def data_range(self, step: Step) -> float:
         """See :class:`Target`."""
@@ -76,7 +75,7 @@ class StackTarget:
             from .. import metrics
 
             step()
-            self._range = self._known() or metrics.data_range_of(self.movie.sample())
+            self._range = metrics.data_range_of(self.movie.sample())
         return self._range
 
     def frame(self, index: int, region: Region | None, step: Step) -> NDArray[Any]:
@@ -126,33 +125,6 @@ class DenoisedTarget:
                 self.movie, "denoised", statistics, None, lambda _: step()
             )
         return self._reference
-
-
-def range_behind(rows: Iterable[FrameScores], frames: Any, reference: Any) -> float | None:
-    """Find the data range with which ``rows`` were computed: new scores must use the same.
-
-    PSNR = 20 log₁₀(range) − 10 log₁₀(MSE), solved for the range.
-
-    Parameters
-    ----------
-    rows
-        Scores of one codec over whole frames.
-    frames, reference
-        (T, H, W): the pixels that were scored, unrounded, and what against.
-
-    Returns
-    -------
-    float or None
-        None where no row has a finite PSNR.
-    """
-    for row in rows:
-        if not math.isfinite(row.psnr):
-            continue
-        test, truth = (crop(stack, row.frame, None) for stack in (frames, reference))
-        error = float(np.mean((test.astype(np.float64) - truth.astype(np.float64)) ** 2))
-        if error > 0:
-            return 10 ** (row.psnr / 20) * math.sqrt(error)
-    return None
 
 
 def crop(stack: Any, index: int, region: Region | None) -> NDArray[Any]:

@@ -53,6 +53,8 @@ class Run:
         The scores, in whatever region and against whatever reference the user has chosen.
     qualities
         JPEG's quality in each block that is done, by role.
+    data_range
+        With which the run takes its scores [detector units]; None before its first block.
     """
 
     job: Job
@@ -62,8 +64,9 @@ class Run:
     store: ResultStore | None = None
     layers: dict[str, Layer] = field(default_factory=dict)
     added: list[Layer] = field(default_factory=list)
-    qualities: dict[int, dict[str, int | None]] = field(default_factory=dict)
+    qualities: dict[int, dict[str, float | None]] = field(default_factory=dict)
     frames_done: int = 0
+    data_range: float | None = None
     finished: Finished | None = None
     board: ScoreBoard = field(init=False)
 
@@ -95,6 +98,10 @@ class Run:
         return {codec: self.stack(role) for role in roles if (codec := self.codec(role))}
 
     # --- boxes --------------------------------------------------------------------------------
+
+    def shows(self, layer: Layer) -> bool:
+        """Whether ``layer`` is the input or one of the results."""
+        return layer is self.source or any(layer is own for own in self.layers.values())
 
     def stack(self, role: str) -> Any:
         """Return what the layer of ``role`` shows: (T, H, W), or one picture a measurement."""
@@ -166,7 +173,7 @@ class Run:
             return title, _MEANINGS[role]
         quality = self.qualities[block].get(role)
         if quality is not None:
-            title += f", q {quality}"
+            title += f", q {quality:g}"
         score = self.board.score(self.codec(role), frame)
         if score is None:
             waits = self.board.waits_for(self.codec(role), frame)

@@ -6,11 +6,12 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .._validation import OutputError
 from .run import Run
-from .scoreboard import ScoreBoard
+from .scoreboard import ScoreBoard, ScoreTable
 
 NO_RUN = "PSNR and SSIM of each frame appear here while a movie is compared: open one, press Run."
 NO_RAW = (
@@ -23,6 +24,8 @@ SUMMARY_COLUMNS = (
     *("codec", "PSNR [dB]", "PSNR sd [dB]", "SSIM", "SSIM sd"),
     *("frames", "bytes", "storage ratio", "basis"),
 )
+BASIS_COLUMNS = ("field", "reference", "run_psnr", "run_ssim", "run_field", "run_reference")
+"""Beside the columns of the command line: what the scores are of, and those of the run itself."""
 FRAME_COLUMNS = ("codec", "frame", "time_s", "psnr_db", "ssim", "bytes", "field", "reference")
 
 
@@ -63,6 +66,25 @@ def frames_text(board: ScoreBoard, frame_time: float | None = None) -> str:
         basis = board.basis
         table.append((row.codec, str(row.frame), begins, *scores, basis.field, basis.reference))
     return _table(FRAME_COLUMNS, table, ",")
+
+
+def table_text(table: ScoreTable) -> str:
+    """Return ``table`` as CSV: the columns of the command line, then those of the basis.
+
+    A score that is not taken (yet) for what is shown is written as nan.
+    """
+    from ..report import scores_csv
+
+    shown = [row or replace(own, psnr=math.nan, ssim=math.nan) for row, own in table.rows]
+    head, *lines = csv.reader(scores_csv(shown).splitlines())
+    basis = table.basis.field, table.basis.reference
+    own_basis = table.own_basis.field, table.own_basis.reference
+    own_lines = csv.reader(scores_csv([own for _, own in table.rows]).splitlines()[1:])
+    rows = [
+        (*line, *basis, *own_line[2:4], *own_basis)
+        for line, own_line in zip(lines, own_lines, strict=True)
+    ]
+    return _table((*head, *BASIS_COLUMNS), rows, ",")
 
 
 def save_text(text: str, path: Path) -> Path:

@@ -81,6 +81,24 @@ class Summary:
     storage_ratio: float | None
 
 
+@dataclass(frozen=True)
+class ScoreTable:
+    """What is shown now, and the run's own beside it: a copy that can be written in a thread.
+
+    Attributes
+    ----------
+    basis, own_basis
+        What either is taken over and against.
+    rows
+        (shown, own) of each codec and frame that the run has scored, in the order of the table;
+        ``shown`` is None where it was not taken (yet).
+    """
+
+    basis: Basis
+    own_basis: Basis
+    rows: tuple[tuple[FrameScores | None, FrameScores], ...]
+
+
 class ScoreBoard:
     """Rows by codec and frame: the run's own, and over them those that were taken anew.
 
@@ -210,6 +228,11 @@ class ScoreBoard:
     def rows(self) -> list[FrameScores]:
         """Return all rows that are shown, codec by codec, in the order of frames."""
         return _in_order(self._rows, self._own)
+
+    def table(self) -> ScoreTable:
+        """Return all rows that are shown, and the run's own beside them."""
+        rows = tuple((self.score(row.codec, row.frame), row) for row in self.own_rows())
+        return ScoreTable(self._basis, self._own_basis, rows)
 
     def own_rows(self) -> list[FrameScores]:
         """Return the rows of the run itself, whatever is shown."""

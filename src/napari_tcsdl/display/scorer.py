@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 from napari.layers import Image, Layer
@@ -11,15 +10,16 @@ from psygnal import Signal
 
 from .._validation import TcsdlError
 from ..movie import Movie
-from .controller import Controller, Later, at_once
+from .controller import Controller
 from .decoded import DecodedStack
 from .job import ComparisonJob
 from .layers import KEY, movie_from_layer
 from .region import Region, Roi
-from .rescoring import DenoisedTarget, Rescored, RescoreJob, StackTarget, Target, range_behind
+from .rescoring import DenoisedTarget, Rescored, RescoreJob, StackTarget, Target
 from .roles import RECONSTRUCTION, REFERENCE
 from .run import REFERENCES, Run
 from .scoreboard import Basis, ScoreBoard
+from .turns import Later, at_once
 
 OWN, RAW, DENOISED = "run", "raw", "denoised"
 Key: TypeAlias = str | Layer
@@ -84,7 +84,8 @@ class Scorer:
         self.failed.disconnect()
         if restore and self._run is not None:
             self._run.board.reset()
-        self._run = None
+        self._run = self._job = None
+        self._targets = {}  # denoised frames are large
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -275,11 +276,8 @@ def _make_target(run: Run, reference: Key) -> Target:
         frames = Movie(run.store.stacks[REFERENCE], name=REFERENCE)
     else:
         return DenoisedTarget(movie)
-    if reference != OWN or run.store is None:
-        return StackTarget(frames)
-    rows = [row for row in run.board.own_rows() if row.codec == run.settings.decoder]
-    known = partial(range_behind, rows, run.store.stacks[RECONSTRUCTION], frames.source)
-    return StackTarget(frames, known)
+    # The run's own scores beside these must be of the same range.
+    return StackTarget(frames, run.data_range if reference == OWN else None)
 
 
 def _may_be_truth(layer: Image) -> bool:

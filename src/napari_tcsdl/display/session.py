@@ -10,9 +10,10 @@ from napari.layers import Layer
 from psygnal import Signal
 
 from ..settings import Settings
-from .controller import Controller, Later, at_once
+from .controller import Controller
 from .preferences import default_settings
 from .region import Roi
+from .turns import Later, at_once
 
 T = TypeVar("T")
 _SOMEBODY = object()
@@ -92,12 +93,11 @@ class Session:
         if user not in self._users:
             return
         owned = self._users.pop(user) is not None
-        self._choose_later()
         if not self._users:
             self._close(restore=restore)
-            return
-        if owned and not self._owners():
+        elif owned and not self._owners():
             self.controller.rest(restore=restore)
+        self._choose_later()  # after these: nothing more is shown of a run that nobody owns
         self.end_job(user)
 
     def _close(self, *, restore: bool) -> None:

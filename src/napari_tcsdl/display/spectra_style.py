@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .. import _colours
 from .roles import BINNING, JPEG, JPEG_RAW_OVER_B, MEASUREMENT, RAW, RECONSTRUCTION, REFERENCE
 
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ RING, SPOT, SELECTED, LOST, ARTEFACT = "#7fd4ff", "#f4f4f4", "#ffd166", "#ff5a4d
 """Of what is drawn over the spectra; Inferno has none of these but white and yellow at its top."""
 
 _ROLES = {
-    RAW: "#a7b0bd",
-    RECONSTRUCTION: "#ff9f43",
-    JPEG: "#56b4e9",
-    JPEG_RAW_OVER_B: "#2f86c1",
-    BINNING: "#3fc79a",
-    MEASUREMENT: "#8fce6a",
-    REFERENCE: "#e6e9ee",
+    RAW: _colours.RAW,
+    RECONSTRUCTION: _colours.RECONSTRUCTION,
+    JPEG: _colours.JPEG,
+    JPEG_RAW_OVER_B: _colours.JPEG_RAW_OVER_B,
+    BINNING: _colours.BINNING,
+    MEASUREMENT: _colours.MEASUREMENT,
+    REFERENCE: _colours.REFERENCE,
 }
 ON_LIGHT = 0.6
 """Brightness that colours keep on a light ground."""

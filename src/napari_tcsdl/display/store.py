@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
 import tempfile
-import uuid
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import Cancelled, OutputError
+from .leftovers import clean_up, partial_name
 from .roles import ROLES
+
+logger = logging.getLogger(__name__)
 
 
 class TemporaryFolder:
@@ -152,7 +155,8 @@ def stack_bytes(
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a hidden name beside ``path``; the folder made there takes the name at the end.
 
-    Where the body raises, nothing of it is left; whatever lies at ``path`` stays as it is.
+    Where the body raises, nothing of it is left; whatever lies at ``path`` stays as it is. What a
+    process that was killed has left beside it is cleaned up.
 
     Raises
     ------
@@ -160,8 +164,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
         If ``path`` exists, lies in no folder, or cannot be written.
     """
     _check_free(path)
+    for name in clean_up(path.parent):
+        logger.info("removed %s, which a process that was killed has left", name)
     # A name that nobody else has: a run that was stopped may still be at work on its own.
-    partial = path.with_name(f".{uuid.uuid4().hex}.partial.{path.name}")
+    partial = path.with_name(partial_name(path.name))
     try:
         yield partial
         _check_free(path)

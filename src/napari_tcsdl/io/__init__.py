@@ -10,8 +10,9 @@ from typing import NamedTuple
 from .._validation import InputError
 from ..movie import Movie
 from . import mrc, tiff
+from ._arrays import stored_size
 from ._common import cannot_read
-from ._layout import FORMAT_VERSION, SUFFIX, Header, stored_size
+from ._layout import FORMAT_VERSION, SUFFIX, Header, Storage
 from .container import CompressedMovie, is_compressed, open_compressed
 from .container_check import validate
 from .container_write import CompressedWriter
@@ -25,6 +26,7 @@ __all__ = [
     "CompressedWriter",
     "Format",
     "Header",
+    "Storage",
     "is_compressed",
     "open_compressed",
     "open_movie",

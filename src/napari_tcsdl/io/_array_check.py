@@ -16,7 +16,8 @@ import zarr
 from zarr.storage import LocalStore, StorePath
 
 from .._validation import CorruptFileError
-from ._layout import DOCUMENT, ArrayEncoder
+from ._arrays import AXES, PLAIN, ArrayEncoder
+from ._layout import DOCUMENT, Storage
 
 COSMETIC = ("attributes", "shape")
 """Entries without say in how chunks decode; the shape is checked apart, since it grows."""
@@ -24,17 +25,27 @@ COSMETIC = ("attributes", "shape")
 
 @lru_cache(maxsize=32)
 def _expected(
-    shape: tuple[int, int, int], dtype: np.dtype[Any], names: tuple[str, str, str]
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    names: tuple[str, str, str],
+    entropy: str,
+    version: int,
 ) -> str:
-    return ArrayEncoder(shape, dtype, names).document(shape[0]).decode()
+    storage = Storage(entropy=entropy, version=version)
+    return ArrayEncoder(shape, dtype, names, storage).document(shape[0]).decode()
 
 
 def expected_array(
-    folder: Path, shape: tuple[int, int, int], dtype: np.dtype[Any], names: tuple[str, str, str]
+    folder: Path,
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    names: tuple[str, str, str] = AXES,
+    storage: Storage = PLAIN,
 ) -> zarr.Array[Any]:
     """Open the chunks in ``folder`` as the writer's own document says, whatever stands there."""
-    length, first = shape[0], (shape[0] if names[0] == "plane" else 1)
-    document = json.loads(_expected((first, *shape[1:]), dtype, names))
+    length, first = shape[0], (1 if names == AXES else shape[0])
+    text = _expected((first, *shape[1:]), dtype, names, storage.entropy, storage.version)
+    document = json.loads(text)
     document["shape"][0] = length
     return zarr.Array.from_dict(StorePath(LocalStore(folder, read_only=True)), document)
 

@@ -6,28 +6,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
+from zarr.storage import MemoryStore, StorePath
 
 from .._validation import CorruptFileError, InputError, TcsdlError
-from ..encoder import measurement_dtype
+from ..companding import Companding
 from ..masks import Masks
 from ..noise import NoiseModel
 from ._array_check import check_document, expected_array
+from ._arrays import PLANES, open_array, table_files
 from ._common import cannot_read, check_readable, is_there, reason_of
+from ._entropy import check_entropy
 from ._layout import (
     DOCUMENT,
     FORMAT_VERSION,
-    MEASUREMENTS,
     SUFFIX,
+    TABLE,
     Header,
+    Storage,
     checksum,
-    open_array,
-    shard_key,
+    table_digest,
 )
 
 
@@ -114,6 +117,8 @@ def parse_header(name: str, tcsdl: dict[str, Any]) -> tuple[Header, int]:
             noise=_noise(tcsdl["noise"]),
             source=str(tcsdl["source"]),
             settings=_settings(tcsdl["settings"]),
+            storage=_storage(tcsdl),
+            raw_coding=_raw_coding(tcsdl.get("raw_coding")),
         )
         frames_valid = int(tcsdl["frames_valid"])
         ratio = int(tcsdl["compression_ratio"])
@@ -142,6 +147,53 @@ def _settings(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"settings {value!r}")
     return value
+
+
+def _storage(tcsdl: dict[str, Any]) -> Storage:
+    """How the sums are stored, still without the table; version 1 knew one way only."""
+    version = int(tcsdl["format_version"])
+    stored = {"entropy": "zstd"} if version == 1 else tcsdl["storage"]
+    return Storage(entropy=str(stored["entropy"]), version=version)
+
+
+def _raw_coding(value: Any) -> dict[str, float] | None:
+    if value is None:
+        return None
+    return {name: float(value[name]) for name in ("lossless", "companded", "pixels")}
+
+
+def load_storage(path: Path, header: Header, tcsdl: dict[str, Any]) -> Header:
+    """Return ``header`` with the table that array ``companding`` holds, where there is one.
+
+    Raises
+    ------
+    CorruptFileError
+        If the table is missing, damaged, or differs from its sha256.
+    InputError
+        If it may not be read, or measurements are coded as nothing here can decode.
+    """
+    check_entropy(header.storage.entropy, path.name)
+    described = tcsdl.get("storage", {}).get("companding")
+    if described is None:
+        return header
+    file = path / TABLE / "c/0"
+    try:
+        if not is_there(file):
+            raise ValueError("c/0 does not exist or is empty")
+        array = open_array(path, TABLE)
+        table = Companding(float(described["fraction"]), np.asarray(array[...]))
+        if table_digest(table) != described["sha256"]:
+            raise ValueError("its values differ from their sha256")
+    except Exception as error:  # damage surfaces as any error of zarr or its codecs
+        check_readable(path / TABLE / DOCUMENT, file)
+        raise CorruptFileError(
+            f"{path.name}: array '{TABLE}' is missing or damaged ({reason_of(error)}), expected "
+            "the value of each code; restore that folder from a copy"
+        ) from error
+    document = json.loads(table_files(table)[DOCUMENT])
+    expected = zarr.Array.from_dict(StorePath(MemoryStore()), document)
+    check_document(path, TABLE, array, expected)
+    return replace(header, storage=replace(header.storage, companding=table))
 
 
 def load_masks(path: Path, name: str, tcsdl: dict[str, Any]) -> Masks:
@@ -174,7 +226,7 @@ def load_masks(path: Path, name: str, tcsdl: dict[str, Any]) -> Masks:
         raise type(error)(f"{path.name}: array '{name}': {error}") from error
     height, width = masks.tile
     shape = (len(masks.packed), height, width)
-    expected = expected_array(path / name, shape, np.dtype(np.uint8), ("plane", "y", "x"))
+    expected = expected_array(path / name, shape, np.dtype(np.uint8), PLANES)
     check_document(path, name, array, expected)
     return masks
 
@@ -186,99 +238,3 @@ def check_checksum(name: str, attributes: dict[str, Any]) -> None:
             f"{name}: metadata in {DOCUMENT} differs from its sha256, expected what was written; "
             "restore that file from a copy"
         )
-
-
-def open_measurements(
-    path: Path, header: Header, compression_ratio: int, frames_valid: int
-) -> zarr.Array[Any]:
-    """Open array 0 and check that it fits the metadata; no measurement is read.
-
-    Raises
-    ------
-    CorruptFileError
-        If it is missing, does not fit, or is described otherwise than the writer would.
-    InputError
-        If it may not be read.
-    """
-    try:
-        array = open_array(path, MEASUREMENTS)
-    except Exception as error:  # damaged JSON surfaces as any error of zarr
-        check_readable(path / MEASUREMENTS / DOCUMENT)
-        raise CorruptFileError(
-            f"{path.name}: array '{MEASUREMENTS}' cannot be opened ({reason_of(error)}), expected "
-            "measurements; restore its zarr.json from a copy"
-        ) from error
-    count = -(-frames_valid // compression_ratio)
-    dtype = measurement_dtype(np.dtype(header.dtype), compression_ratio)
-    got = (array.shape[1:], array.dtype.newbyteorder("="))
-    if got != (header.shape[1:], dtype) or array.shape[0] < count:
-        raise CorruptFileError(
-            f"{path.name}: got measurements {array.shape} of type {array.dtype}, expected at least "
-            f"({count}, {header.shape[1]}, {header.shape[2]}) of type {dtype}; restore "
-            f"{MEASUREMENTS}/{DOCUMENT} from a copy"
-        )
-    # It grows ahead of what is acknowledged, and may have grown since we read that.
-    most = array.shape[0] if header.shape[0] is None else -(-header.shape[0] // compression_ratio)
-    expected = expected_measurements(
-        path, header, compression_ratio, max(count, min(array.shape[0], most))
-    )
-    check_document(path, MEASUREMENTS, array, expected)
-    return array
-
-
-def expected_measurements(
-    path: Path, header: Header, compression_ratio: int, count: int
-) -> zarr.Array[Any]:
-    """Array 0 with ``count`` measurements, opened as the metadata of the group describe it."""
-    dtype = measurement_dtype(np.dtype(header.dtype), compression_ratio)
-    shape = (count, *header.shape[1:])
-    return expected_array(path / MEASUREMENTS, shape, dtype, ("t", "y", "x"))
-
-
-def read_shard(
-    path: Path, array: zarr.Array[Any], index: int, frames: tuple[int, int]
-) -> NDArray[Any]:
-    """Values (H, W) of one measurement, which holds frames ``frames[0]`` … ``frames[1]``.
-
-    Raises
-    ------
-    CorruptFileError
-        If the shard is missing or damaged.
-    InputError
-        If it may not be read.
-    """
-    which = f"{path.name}: measurement {index} (frames {frames[0]}–{frames[1]})"
-    # zarr gives zeros for a shard that is missing or empty, without a word.
-    file = path / shard_key(index)
-    if not is_there(file):
-        raise CorruptFileError(
-            f"{which} is missing or empty, expected {shard_key(index)}; restore that file from a "
-            "copy, or use the other measurements"
-        )
-    try:
-        return np.asarray(array[index])
-    except Exception as error:  # damage surfaces as any error of zarr or its codecs
-        check_readable(file)
-        raise CorruptFileError(
-            f"{which} is damaged at {_where_damaged(array, index)}, expected its crc32c checksums "
-            f"to match; restore {shard_key(index)} from a copy, or use the other measurements"
-        ) from error
-
-
-def _where_damaged(array: zarr.Array[Any], index: int) -> str:
-    """Rows and columns of the chunks that cannot be read; all of them if the index is broken."""
-    height, width = array.shape[1:]
-    rows, columns = array.chunks[1:]
-    damaged = []
-    total = 0
-    for top in range(0, height, rows):
-        for left in range(0, width, columns):
-            total += 1
-            bottom, right = min(top + rows, height), min(left + columns, width)
-            try:
-                array[index, top:bottom, left:right]
-            except Exception:  # as above
-                damaged.append(f"rows {top}–{bottom - 1}, columns {left}–{right - 1}")
-    if len(damaged) in (0, total) and total > 1:
-        return "all rows and columns (index of the shard)"
-    return "; ".join(damaged) or "an unknown place"

@@ -4,12 +4,14 @@ The file is an OME-Zarr 0.5 group (zarr 3)::
 
     NAME.tcs.zarr/
         zarr.json             attributes ``ome`` (scale, units) and ``tcsdl`` (all the rest)
-        0/zarr.json           Y (t, y, x): chunks of 256 × 256, one shard a measurement
+        0/zarr.json           codes of Y, or Y (t, y, x): chunks of 256 × 256, one shard each
         0/c/K/0/0             the shard of measurement K
+        companding/           value of each code, where there are codes
         masks/                bit-packed masks (⌈B/8⌉, h, w), once
         tail_masks/           those of a last block encoded with fewer masks, where there is one
 
-Chunks are blosc-zstd, each followed by its crc32c; so is the index of each shard.
+Chunks are blosc-zstd or images without loss (:mod:`._entropy`), each followed by its crc32c; so
+is the index of each shard.
 ``tcsdl.sha256`` is the digest of both attributes without itself, as JSON with sorted keys and
 without spaces.
 """
@@ -19,25 +21,43 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
-from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
-from zarr.storage import MemoryStore
 
 from .. import __version__
+from ..companding import Companding
+from ..encoder import measurement_dtype
 from ..masks import Masks
+from ..noise import NoiseModel
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SUFFIX = ".tcs.zarr"
-MEASUREMENTS, MASKS, TAIL_MASKS = "0", "masks", "tail_masks"
-CHUNK = 256
-COMPRESSION_LEVEL = 5
-"""Part of format version 1, as CHUNK is: readers compare the array documents with these."""
+MEASUREMENTS, MASKS, TAIL_MASKS, TABLE = "0", "masks", "tail_masks", "companding"
 DOCUMENT = "zarr.json"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How sums are stored: rounded to a table or exactly, and how their numbers are coded.
+
+    Attributes
+    ----------
+    companding
+        Table to which sums are rounded; None to keep them exactly.
+    entropy
+        ``zstd``, ``jpegls``, ``jpegxl`` or ``best``.
+    version
+        Of the format, as far as it concerns codecs: 1 shuffled bits, 2 shuffles bytes.
+    """
+
+    companding: Companding | None = None
+    entropy: str = "zstd"
+    version: int = FORMAT_VERSION
+
+    def stored_dtype(self, exact: np.dtype[Any]) -> np.dtype[Any]:
+        """Pixel type on the disk of sums that are ``exact``: that of the codes, or the same."""
+        return exact if self.companding is None else self.companding.code_dtype
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +82,11 @@ class Header:
         Name of the movie.
     settings
         Settings of the run as JSON.
+    storage
+        How its measurements are stored.
+    raw_coding
+        What raw frames would take on the disk [bytes per pixel], for comparison: ``lossless`` and
+        ``companded``, measured on ``pixels`` pixels; None where it was not measured.
     """
 
     shape: tuple[int | None, int, int]
@@ -72,6 +97,20 @@ class Header:
     noise: dict[str, Any] | None = None
     source: str = "movie"
     settings: dict[str, Any] = field(default_factory=dict)
+    storage: Storage = field(default_factory=Storage)
+    raw_coding: dict[str, float] | None = None
+
+    @property
+    def noise_in_measurements(self) -> NoiseModel | None:
+        """Noise of one frame as a decoder meets it: with that of rounding the sums."""
+        if self.noise is None:
+            return None
+        noise, table = NoiseModel.from_json(self.noise), self.storage.companding
+        return noise if table is None else table.noise(noise)
+
+    def measurement_dtype(self, compression_ratio: int) -> np.dtype[Any]:
+        """Pixel type of Y."""
+        return measurement_dtype(np.dtype(self.dtype), compression_ratio)
 
 
 @dataclass(frozen=True)
@@ -146,6 +185,8 @@ def root_document(header: Header, masks: Masks, ledger: Ledger) -> bytes:
             "noise": header.noise,
             "source": header.source,
             "settings": header.settings,
+            "storage": storage_metadata(header.storage),
+            "raw_coding": header.raw_coding,
             "masks": masks.to_json(),
             "tail_masks": None if tail is None else tail.to_json(),
         },
@@ -155,6 +196,28 @@ def root_document(header: Header, masks: Masks, ledger: Ledger) -> bytes:
     return json.dumps(
         document, indent=2, ensure_ascii=False, allow_nan=False, default=_plain
     ).encode()
+
+
+def storage_metadata(storage: Storage) -> dict[str, Any]:
+    """Describe how sums are stored; the values of the table are an array of their own."""
+    table = storage.companding
+    return {
+        "entropy": storage.entropy,
+        "companding": None
+        if table is None
+        else {
+            "fraction": table.fraction,
+            "codes": len(table.values),
+            "dtype": str(table.values.dtype),
+            "sha256": table_digest(table),
+        },
+    }
+
+
+def table_digest(table: Companding) -> str:
+    """Sha256 of the values, little-endian."""
+    values = table.values.astype(table.values.dtype.newbyteorder("<"), copy=False)
+    return hashlib.sha256(values.tobytes()).hexdigest()
 
 
 def checksum(attributes: dict[str, Any]) -> str:
@@ -175,68 +238,3 @@ def _plain(value: object) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
-
-
-# --- arrays -------------------------------------------------------------------------------------
-
-
-class ArrayEncoder:
-    """Encode shards of one array in memory; where and how they are written is not its business."""
-
-    def __init__(
-        self, shape: tuple[int, int, int], dtype: np.dtype[Any], names: tuple[str, str, str]
-    ) -> None:
-        height, width = shape[1:]
-        chunk = (shape[0], min(CHUNK, height), min(CHUNK, width))
-        shard = (shape[0], _up(height, chunk[1]), _up(width, chunk[2]))
-        # Bit planes of random masks do not shuffle; sums of frames shuffle well.
-        shuffle = BloscShuffle.noshuffle if names[0] == "plane" else BloscShuffle.bitshuffle
-        blosc = BloscCodec(
-            typesize=dtype.itemsize, cname="zstd", clevel=COMPRESSION_LEVEL, shuffle=shuffle
-        )
-        self._files: dict[str, Any] = {}
-        self._array = zarr.create_array(
-            MemoryStore(self._files),
-            shape=shape,
-            chunks=chunk,
-            shards=shard,
-            dtype=dtype,
-            compressors=[blosc, Crc32cCodec()],
-            fill_value=0,
-            dimension_names=names,
-            # Else an all-zero chunk would be left out, and could not be told from a lost one.
-            config={"write_empty_chunks": True},
-        )
-
-    def document(self, length: int) -> bytes:
-        """``zarr.json`` of the array when its first axis is ``length`` long."""
-        document = json.loads(self._files[DOCUMENT].to_bytes())
-        document["shape"][0] = length
-        return json.dumps(document, indent=2).encode()
-
-    def shard(self, values: NDArray[Any]) -> bytes:
-        """One shard of ``values``."""
-        self._array[...] = values.reshape(self._array.shape)
-        content: bytes = self._files.pop("c/0/0/0").to_bytes()
-        return content
-
-
-def stored_size(values: NDArray[Any]) -> int:
-    """Bytes on the disk of one measurement (H, W): its shard with checksums and index."""
-    return len(ArrayEncoder((1, *values.shape), values.dtype, ("t", "y", "x")).shard(values))
-
-
-def masks_files(masks: Masks) -> dict[str, bytes]:
-    """Files of the array that holds ``masks``, keyed by their path within it."""
-    planes, height, width = masks.packed.shape
-    encoder = ArrayEncoder((planes, height, width), masks.packed.dtype, ("plane", "y", "x"))
-    return {"c/0/0/0": encoder.shard(masks.packed), DOCUMENT: encoder.document(planes)}
-
-
-def open_array(path: Path, name: str) -> zarr.Array[Any]:
-    """Open array ``name`` of the file at ``path`` for reading."""
-    return zarr.open_array(str(path / name), mode="r", zarr_format=3)
-
-
-def _up(size: int, step: int) -> int:
-    return -(-size // step) * step

@@ -16,13 +16,13 @@ from ._container_parts import (
     check_checksum,
     is_container,
     load_masks,
-    open_measurements,
+    load_storage,
     parse_header,
     read_attributes,
-    read_shard,
 )
 from ._durable import PARTIAL
 from ._layout import DOCUMENT, MASKS, MEASUREMENTS, SUFFIX, TAIL_MASKS, Header
+from ._shards import open_measurements, read_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class CompressedMovie:
         return self.frames_valid == self.header.shape[0]
 
     def measurement(self, index: int) -> Measurement:
-        """Read measurement ``index`` (0 … n − 1); only its shard is touched.
+        """Read measurement ``index`` (0 … n − 1), in detector units; only its shard is touched.
 
         Raises
         ------
@@ -89,7 +89,9 @@ class CompressedMovie:
             )
         first = index * self.compression_ratio
         n_frames = min(self.compression_ratio, self.frames_valid - first)
-        values = read_shard(self.path, self._array, index, (first, first + n_frames - 1))
+        frames = (first, first + n_frames - 1)
+        values = read_values(self.path, self._array, self.header, index, frames)
+        values = values.astype(self.header.measurement_dtype(self.compression_ratio), copy=False)
         return Measurement(values, first_frame=first, n_frames=n_frames)
 
     def masks_of(self, index: int) -> Masks:
@@ -128,6 +130,7 @@ def open_compressed(path: str | os.PathLike[str]) -> CompressedMovie:
     masks = load_masks(path, MASKS, tcsdl)
     tail = load_masks(path, TAIL_MASKS, tcsdl) if tcsdl.get("tail_masks") else None
     check_checksum(path.name, attributes)
+    header = load_storage(path, header, tcsdl)
     array = open_measurements(path, header, masks.compression_ratio, frames_valid)
     return CompressedMovie(path, header, masks, tail, frames_valid, array)
 

@@ -13,14 +13,13 @@ import zarr
 from .._validation import TcsdlError
 from ._container_parts import (
     check_checksum,
-    expected_measurements,
     load_masks,
-    open_measurements,
+    load_storage,
     parse_header,
     read_attributes,
-    read_shard,
 )
 from ._layout import DOCUMENT, MASKS, TAIL_MASKS, Header, ome_metadata
+from ._shards import expected_measurements, open_measurements, read_values
 
 
 def validate(path: str | os.PathLike[str]) -> list[str]:
@@ -63,23 +62,27 @@ def validate(path: str | os.PathLike[str]) -> list[str]:
     header, frames_valid = parsed
     ratio = int(tcsdl["compression_ratio"])
     found += _ome_violations(path.name, attributes.get("ome"), header, ratio)
+    header = check(load_storage, path, header, tcsdl)
+    if header is None:  # without the table, measurements have no values
+        return found
     array = check(open_measurements, path, header, ratio, frames_valid)
     if array is None and is_intact:  # sizes in damaged metadata may be anything
         count = -(-frames_valid // ratio)
         array = check(expected_measurements, path, header, ratio, count)
     if array is None:
         return found
-    return found + _shard_violations(path, array, ratio, frames_valid)
+    return found + _shard_violations(path, array, header, (ratio, frames_valid))
 
 
 def _shard_violations(
-    path: Path, array: zarr.Array[Any], ratio: int, frames_valid: int
+    path: Path, array: zarr.Array[Any], header: Header, extent: tuple[int, int]
 ) -> list[str]:
     found = []
+    ratio, frames_valid = extent
     for first in range(0, frames_valid, ratio):
         last = min(first + ratio, frames_valid) - 1
         try:
-            read_shard(path, array, first // ratio, (first, last))
+            read_values(path, array, header, first // ratio, (first, last))
         except TcsdlError as error:
             found.append(str(error))
     return found

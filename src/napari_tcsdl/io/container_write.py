@@ -12,18 +12,20 @@ from typing import Self
 import numpy as np
 
 from .._validation import InputError, OutputError
-from ..encoder import Measurement, measurement_dtype
+from ..encoder import Measurement
 from ..masks import Masks
+from ._arrays import AXES, ArrayEncoder, masks_files, table_files
 from ._durable import PARTIAL, cannot_write, new_folder, sync_folder, write_durably
+from ._entropy import check_entropy
 from ._layout import (
     DOCUMENT,
     MASKS,
     MEASUREMENTS,
+    TABLE,
     TAIL_MASKS,
-    ArrayEncoder,
     Header,
     Ledger,
-    masks_files,
+    Storage,
     root_document,
     shard_key,
 )
@@ -80,9 +82,10 @@ class CompressedWriter:
         self._masks, self._header = masks, header
         self._ledger = Ledger(n_frames=header.shape[0])
         self._closed = False
-        height, width = header.shape[1:]
-        self._dtype = measurement_dtype(np.dtype(header.dtype), masks.compression_ratio)
-        self._encoder = ArrayEncoder((1, height, width), self._dtype, ("t", "y", "x"))
+        check_entropy(header.storage.entropy, self._final.name)
+        self._dtype = header.measurement_dtype(masks.compression_ratio)
+        stored = header.storage.stored_dtype(self._dtype)
+        self._encoder = ArrayEncoder((1, *header.shape[1:]), stored, AXES, header.storage)
         try:
             self._create()
         except OSError as error:
@@ -94,6 +97,11 @@ class CompressedWriter:
         return self._place.now
 
     @property
+    def storage(self) -> Storage:
+        """How measurements are stored: what they are rounded to, and coded by."""
+        return self._header.storage
+
+    @property
     def frames_valid(self) -> int:
         """Frames that are safely kept."""
         return self._ledger.frames_valid
@@ -102,7 +110,9 @@ class CompressedWriter:
         """Make the file without measurements elsewhere and move it into place in one step."""
         with new_folder(self._final, _is_debris) as hidden:
             (hidden / MEASUREMENTS / "c").mkdir(parents=True)
-            _write_masks(hidden / MASKS, self._masks)
+            _write_array(hidden / MASKS, masks_files(self._masks))
+            if self.storage.companding is not None:
+                _write_array(hidden / TABLE, table_files(self.storage.companding))
             write_durably(hidden / MEASUREMENTS / DOCUMENT, self._encoder.document(0))
             write_durably(hidden / DOCUMENT, root_document(self._header, self._masks, self._ledger))
             self._place.occupy(hidden)
@@ -127,7 +137,7 @@ class CompressedWriter:
         Raises
         ------
         InputError
-            If the measurement does not continue the file.
+            If the measurement does not continue the file, or lies beyond its table of values.
         OutputError
             If the disk is full or fails; says how many frames are safely kept. It may be tried
             again.
@@ -136,10 +146,12 @@ class CompressedWriter:
         index = self._ledger.n_measurements(self._masks.compression_ratio)
         frames_valid = self.frames_valid + measurement.n_frames
         ledger = replace(self._ledger, frames_valid=frames_valid, tail_masks=tail)
-        content = self._encoder.shard(measurement.values)
+        table = self.storage.companding
+        values = measurement.values
+        content = self._encoder.shard(values if table is None else table.compress(values))
         try:
             if tail is not None:
-                _write_masks(self.path / TAIL_MASKS, tail)
+                _write_array(self.path / TAIL_MASKS, masks_files(tail))
             _write_shard(self.path / shard_key(index), content)
             write_durably(self.path / MEASUREMENTS / DOCUMENT, self._encoder.document(index + 1))
             self._write_ledger(ledger)
@@ -232,15 +244,16 @@ class CompressedWriter:
 
 def _is_debris(folder: Path) -> bool:
     """Whether a file that was never finished holds nothing but masks and metadata."""
-    ours = {DOCUMENT, f"{MEASUREMENTS}/{DOCUMENT}", f"{MASKS}/{DOCUMENT}", f"{MASKS}/c/0/0/0"}
+    ours = {DOCUMENT, f"{MASKS}/c/0/0/0", f"{TABLE}/c/0"}
+    ours |= {f"{name}/{DOCUMENT}" for name in (MEASUREMENTS, MASKS, TABLE)}
     files = [file for file in folder.rglob("*") if not file.is_dir()]
     return all(
         file.relative_to(folder).as_posix() in ours or file.name.endswith(PARTIAL) for file in files
     )
 
 
-def _write_masks(folder: Path, masks: Masks) -> None:
-    for key, content in masks_files(masks).items():
+def _write_array(folder: Path, files: dict[str, bytes]) -> None:
+    for key, content in files.items():
         _write_shard(folder / key, content)
     sync_folder(folder.parent)
 

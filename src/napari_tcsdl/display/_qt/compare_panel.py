@@ -159,8 +159,8 @@ class ComparePanel(RunPanel):
         copy = partial(_copy, run.store, run.finished.path, target)
         self.threads.call(copy, self._on_saved, self.show_error, self)
 
-    def _on_saved(self, target: Path) -> None:
-        size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+    def _on_saved(self, saved: tuple[Path, int]) -> None:
+        target, size = saved
         self.status.setText(f"saved {target.name}, {readable_bytes(size)}")
 
     # --- close --------------------------------------------------------------------------------
@@ -185,5 +185,7 @@ class ComparePanel(RunPanel):
         self.estimate.let_go()
 
 
-def _copy(store: ResultStore | None, source: Path, target: Path) -> Path:
-    return copy_compressed(source, target)
+def _copy(store: ResultStore | None, source: Path, target: Path) -> tuple[Path, int]:
+    """Copy, and weigh the copy: on a slow disk both take their time."""
+    copy_compressed(source, target)
+    return target, sum(file.stat().st_size for file in target.rglob("*") if file.is_file())

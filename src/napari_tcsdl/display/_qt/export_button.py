@@ -135,10 +135,9 @@ class ExportButton(QWidget):
         )
 
     def export_scores(self, path: Path, *, replace: bool = False) -> None:
-        """Write the scores of all frames that are done as CSV."""
-        # The run's own rows, as the command line writes them: a region may be shown meanwhile.
-        scores = tuple(self._run.board.own_rows()) if self._run is not None else ()
-        self._begin(lambda n: ScoresJob(n, path, replace, scores=scores))
+        """Write the scores of all frames that are done as CSV: those shown, and the run's own."""
+        table = self._run.board.table() if self._run is not None else None
+        self._begin(lambda n: ScoresJob(n, path, replace, table=table))
 
     @property
     def _run(self) -> Run | None:

@@ -37,7 +37,8 @@ class ExportMenu(QMenu):
         self.scores = _entry(
             self,
             "Scores (CSV)…",
-            "PSNR, SSIM and real bytes of each whole frame, as the command line writes them",
+            "PSNR, SSIM and real bytes of each frame, of the region and against the reference that "
+            "are chosen now; those of the run itself beside them",
         )
         self.addSeparator()
         self.spectra = _entry(

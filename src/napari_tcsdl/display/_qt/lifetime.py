@@ -35,6 +35,21 @@ def when_destroyed(widget: QWidget, call: Callable[[], None]) -> None:
     widget.destroyed.connect(destroyed)
 
 
+def weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that calls a bound ``method`` as long as its object lives.
+
+    For what outlives a widget, as does all that :func:`when_destroyed` has to let go of.
+    """
+    ref = WeakMethod(method)
+
+    def call(*args: Any) -> None:
+        alive = ref()
+        if alive is not None:
+            alive(*args)
+
+    return call
+
+
 class Leaving(QWidget):
     """A widget that lets go of its viewer, once: when it is closed or taken out of its window."""
 

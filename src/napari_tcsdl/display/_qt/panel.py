@@ -142,7 +142,11 @@ class Panel(Leaving):
             self._begun = now
             return
         elapsed = max(now - self._begun, 1e-3)
-        self.box.show_progress(fraction, progress_text(fraction, worker.job.n_frames, elapsed))
+        self.box.show_progress(fraction, self.progress_words(worker, fraction, elapsed))
+
+    def progress_words(self, worker: Worker, fraction: float, elapsed: float) -> str:
+        """Say how far the job is, ``elapsed`` seconds after its begin."""
+        return progress_text(fraction, worker.job.n_frames, elapsed)
 
     def _on_failed(self, worker: Worker, error: TcsdlError) -> None:
         if worker is self.worker:

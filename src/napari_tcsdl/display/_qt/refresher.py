@@ -28,7 +28,7 @@ class Refresher(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._labelled: WeakKeyDictionary[Layer, bool] = WeakKeyDictionary()
+        self._labelled: WeakKeyDictionary[Layer, tuple[bool, str]] = WeakKeyDictionary()
         # Queued: stacks tell from their threads, and while napari draws.
         self.told.connect(self._show, Qt.ConnectionType.QueuedConnection)
 
@@ -56,12 +56,11 @@ class Refresher(QObject):
         """Write ``text`` into the layer's box; without a text the box is as it was before."""
         label = label_of(layer)
         if text:
-            self._labelled.setdefault(layer, label.visible)
+            self._labelled.setdefault(layer, (label.visible, label.text))
             label.text = text
             label.visible = True
         elif layer in self._labelled:
-            label.text = ""
-            label.visible = self._labelled.pop(layer)
+            label.visible, label.text = self._labelled.pop(layer)
 
 
 def _layers_over(stack: DecodedStack) -> list[Layer]:

@@ -10,6 +10,7 @@ from ..._validation import DeviceError, TcsdlError
 from ..job import Report
 from .form_panel import FormPanel
 from .overlay import register_labels
+from .software_gl import spare_programs
 from .worker import Worker
 
 ABANDONED = (
@@ -24,6 +25,7 @@ class RunPanel(FormPanel):
     def wire(self) -> None:
         """Follow the session, the viewer and the run."""
         register_labels()
+        spare_programs()
         self.links.connect(self.controller.abandoned, self._on_abandoned)
         super().wire()
 

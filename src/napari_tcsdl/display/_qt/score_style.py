@@ -9,6 +9,8 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPen
 
+from ... import _colours
+
 
 @dataclass(frozen=True)
 class Style:
@@ -25,14 +27,14 @@ class Style:
         return pg.mkPen(colour, width=self.width, style=self.dashes)
 
 
-RECONSTRUCTION = Style("#ff9f43", "#b85c00", width=3.0)
+RECONSTRUCTION = Style(_colours.RECONSTRUCTION, "#b85c00", width=3.0)
 STYLES = {
-    "raw": Style("#a7b0bd", "#66707f"),
-    "binning": Style("#3fc79a", "#0a7d55", dashes=Qt.PenStyle.DashDotLine),
-    "jpeg_raw_over_B": Style("#56b4e9", "#0b6fae", dashes=Qt.PenStyle.DashLine),
-    "jpeg_same_bytes": Style("#56b4e9", "#0b6fae"),
+    "raw": Style(_colours.RAW, "#66707f"),
+    "binning": Style(_colours.BINNING, "#0a7d55", dashes=Qt.PenStyle.DashDotLine),
+    "jpeg_raw_over_B": Style(_colours.JPEG, "#0b6fae", dashes=Qt.PenStyle.DashLine),
+    "jpeg_same_bytes": Style(_colours.JPEG, "#0b6fae"),
 }
-"""Colours of Okabe and Ito, which most colour-blind eyes tell apart, for either ground."""
+"""Dashes tell the two JPEGs apart, whatever the ground."""
 
 
 def style_of(codec: str) -> Style:

@@ -20,7 +20,7 @@ from ..scorer import Scorer
 from ..session import Session
 from .clipboard import copy
 from .controls import layer_events
-from .lifetime import Leaving, when_destroyed
+from .lifetime import Leaving, weakly, when_destroyed
 from .roi_visual import register_roi
 from .run_box import ERROR_STYLE
 from .score_controls import ScoreControls
@@ -62,9 +62,8 @@ class ScoresDock(Leaving):
         self._slider_timer = self._timer(SLIDER_MS, self._move_slider)
         self._roi_timer = self._timer(ROI_MS, self._take_region)
         self.session.join(self._user)
-        self.scorer = Scorer(
-            self.session.controller, self.session.roi, self._begin, self._throttle_region
-        )
+        begin, throttle = weakly(self._begin), weakly(self._throttle_region)
+        self.scorer = Scorer(self.session.controller, self.session.roi, begin, throttle)
         self._lay_out()
         self._connect()
         self._on_theme()

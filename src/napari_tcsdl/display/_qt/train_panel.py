@@ -19,6 +19,7 @@ from ..training_files import find_trainable, with_suffix
 from .controls import duration, layer_events
 from .lifetime import Links, when_destroyed
 from .overlay import register_labels
+from .software_gl import spare_programs
 from .train_layout import SKIP, STOP, TrainLayout
 from .worker import Threads, Turns, Worker
 
@@ -52,6 +53,7 @@ class TrainPanel(TrainLayout):
     def __init__(self, napari_viewer: napari.viewer.Viewer, session: Session | None = None) -> None:
         super().__init__(napari_viewer.theme)
         register_labels()
+        spare_programs()
         self.viewer = napari_viewer
         self.session = session or Session.of(napari_viewer)
         self._member = object()  # stands for this panel, also after Qt has deleted it

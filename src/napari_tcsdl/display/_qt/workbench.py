@@ -16,20 +16,23 @@ from .compress_panel import CompressPanel
 from .drops import FolderDrops
 from .lifetime import Leaving
 from .load_panel import LoadPanel
-from .panel import WIDTH
+from .panel import JOIN_SECONDS, WIDTH
 from .reconstruct_panel import ReconstructPanel
+from .rivals_panel import RivalsPanel
 from .train_panel import TrainPanel
+from .worker import all_within
 
 STEPS: dict[str, tuple[Callable[[napari.viewer.Viewer], QWidget], str]] = {
     "Load": (LoadPanel, "Open a movie, or take a part of one."),
     "Compress": (CompressPanel, "Write the measurements of a movie into a file."),
     "Reconstruct": (ReconstructPanel, "Recover the frames of a compressed file."),
     "Compare": (ComparePanel, "Both at once, beside JPEG and the other rivals, with scores."),
+    "Rivals": (RivalsPanel, "Every codec at real bytes: curves, a verdict, a report."),
     "Train": (TrainPanel, "Fine-tune the decoder on your own movie, without clean data."),
 }
 FIRST = "Compare"
 DIVIDER_KEYS = {"Shift-←, Shift-→": "move the line of the swipe"}
-TABS_STYLE = "QTabBar::tab { padding: 6px 12px; }"
+TABS_STYLE = "QTabBar::tab { padding: 6px 8px; }"
 
 
 class Workbench(Leaving):
@@ -119,8 +122,12 @@ class Workbench(Leaving):
         """End what runs in any tab, and bring the view back to how it was."""
         if self._drops is not None:
             self._drops.close()
-        for panel in self.panels.values():
-            panel.shut_down()  # type: ignore[attr-defined] # each panel has it
+        panels: list[Any] = list(self.panels.values())
+        for panel in panels:
+            panel.threads.cancel()
+        with all_within(JOIN_SECONDS):
+            for panel in panels:
+                panel.shut_down()
 
 
 def keys_text() -> str:

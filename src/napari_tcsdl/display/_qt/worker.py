@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -21,6 +23,8 @@ logger = logging.getLogger(__name__)
 THREAD_NAME = "napari-tcsdl"
 PROGRESS_INTERVAL = 0.25
 """Least time between two progress signals [s]: Qt repaints the whole window at each."""
+END_SECONDS = 0.1
+"""Longest wait for a thread that has nothing left to do."""
 TURN_MS = 10
 """Pause between two steps of showing layers: napari paints in it, and the user is heard."""
 
@@ -36,12 +40,19 @@ class Thread(QObject):
 
     It is no child of ``parent``: Qt would delete it with the window, while the thread may be about
     to emit. It falls silent instead when ``parent`` is destroyed.
+
+    Signals
+    -------
+    over
+        After everything else; the thread, and whoever listens to it, are let go of then.
     """
+
+    over = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__()
         self.silent = False
-        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+        self._thread = threading.Thread(target=self._run_to_the_end, name=THREAD_NAME, daemon=True)
         if parent is not None:
             parent.destroyed.connect(self._fall_silent)
 
@@ -53,6 +64,7 @@ class Thread(QObject):
         """Begin; returns at once."""
         _let_go_of_ended()
         _running.add(self)
+        self.over.connect(partial(_let_go_of, self))
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -60,6 +72,12 @@ class Thread(QObject):
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def _run_to_the_end(self) -> None:
+        try:
+            self._run()
+        finally:
+            emit(self, "over")
 
     def _run(self) -> None:
         raise NotImplementedError
@@ -73,7 +91,13 @@ def _let_go_of_ended() -> None:
     """Delete those that have ended, after what they told is delivered; from the main thread."""
     for thread in [thread for thread in _running if thread.wait(0)]:
         _running.discard(thread)
-        thread.deleteLater()
+        with suppress(RuntimeError):  # at the end of Python, Qt goes first
+            thread.deleteLater()
+
+
+def _let_go_of(thread: Thread) -> None:
+    thread.wait(END_SECONDS)  # it has told its last, and does nothing more
+    _let_go_of_ended()
 
 
 class Worker(Thread):
@@ -191,11 +215,26 @@ class Threads:
                 thread.cancel()
 
     def join(self, timeout: float) -> None:
-        """Wait for each thread, at most ``timeout`` [s]."""
+        """Wait for all threads together, at most ``timeout`` [s]."""
+        deadline = min(time.monotonic() + timeout, _deadline)
         for thread in self._begun:
-            thread.wait(timeout)
+            thread.wait(max(0.0, deadline - time.monotonic()))
         self._begun = []
         _let_go_of_ended()
+
+
+_deadline = math.inf
+
+
+@contextmanager
+def all_within(timeout: float) -> Iterator[None]:
+    """Whatever :class:`Threads` are joined in here, all together take at most ``timeout`` [s]."""
+    global _deadline
+    before, _deadline = _deadline, min(time.monotonic() + timeout, _deadline)
+    try:
+        yield
+    finally:
+        _deadline = before
 
 
 def _if_heard(task: Task, hear: Callable[[Any], None], value: Any) -> None:
@@ -204,21 +243,23 @@ def _if_heard(task: Task, hear: Callable[[Any], None], value: Any) -> None:
 
 
 class Turns(QObject):
-    """Calls what it is given in a later turn of the window; only the last that was given."""
+    """Calls what it is given in later turns of the window, one in each, in their order."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._next: Callable[[], None] | None = None
+        self._waiting: deque[Callable[[], None]] = deque()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._take)
 
     def later(self, call: Callable[[], None]) -> None:
         """Call ``call`` after a pause."""
-        self._next = call
-        self._timer.start(TURN_MS)
+        self._waiting.append(call)
+        if not self._timer.isActive():
+            self._timer.start(TURN_MS)
 
     def _take(self) -> None:
-        call, self._next = self._next, None
-        if call is not None:
-            call()
+        call = self._waiting.popleft()
+        if self._waiting:
+            self._timer.start(TURN_MS)
+        call()

@@ -1,0 +1,153 @@
+"""Frames of one point of a study, encoded and decoded again as the slider comes to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codecs import CODECS, Codec, SumStorage
+from ..codecs.cheap import CheapCodec
+from ..decoding import ReconstructedBlock
+from ..io import CompressedMovie, Header, open_compressed
+from ..noise import NoiseModel
+from ..pipeline import compress
+from ..rivals import RatePoint
+from ..rivals.material import segments_of
+from ..settings import Settings
+from .background import Background
+from .decoded import DecodedStack
+from .file_layers import layers_of_file
+from .lazy import LazyStack
+from .rivals_job import RivalsJob
+from .store import TemporaryFolder, whole_folder
+
+
+class StudyStack(DecodedStack):
+    """Frames that keep the folder in which the compressed files of their study lie."""
+
+    folder: TemporaryFolder | None = None
+
+
+@dataclass(eq=False)
+class SegmentDecoder:
+    """Does to the segment in which a block lies what the study did to it.
+
+    It has what :class:`~napari_tcsdl.display.background.Background` uses of a decoder: a block is
+    B frames, and those of a segment, which is encoded as one, form a group.
+
+    Parameters
+    ----------
+    job
+        Of the study.
+    header
+        Of its compressed file.
+    point
+        Of a codec, not of ours.
+    """
+
+    job: RivalsJob
+    header: Header
+    point: RatePoint
+
+    def __post_init__(self) -> None:
+        self.codec = stored_alike(CODECS[self.point.codec], self.header)
+        self.ratio = self.job.settings.compression_ratio
+        self.segments = segments_of(self.job.movie.shape, self.ratio)
+        self.sizes: dict[int, int] = {}
+        self._decoded: tuple[int, NDArray[Any]] | None = None
+
+    def segment(self, block: int) -> tuple[int, int]:
+        """Return (first frame, last + 1) of what is encoded together with ``block``."""
+        first = block * self.ratio
+        return next(segment for segment in self.segments if segment[0] <= first < segment[1])
+
+    def group(self, block: int) -> range:
+        """Blocks that are decoded together with ``block``."""
+        start, stop = self.segment(block)
+        return range(start // self.ratio, -(-stop // self.ratio))
+
+    def block(self, block: int, progress: Callable[[float], None]) -> ReconstructedBlock:
+        """Return the frames of ``block``; ``progress`` may raise to stop."""
+        start, stop = self.segment(block)
+        progress(0.0)
+        if self._decoded is None or self._decoded[0] != start:
+            frames = self.job.movie.read(start, stop)
+            encoded = self.codec.encode(frames, self.point.quality, self.header.value_range)
+            progress(0.5)
+            self.sizes[start] = encoded.n_bytes
+            self._decoded = (start, self.codec.decode(encoded))
+        first = block * self.ratio - start
+        frames = self._decoded[1][first : first + self.ratio]
+        return ReconstructedBlock(block * self.ratio, np.asarray(frames, np.float32))
+
+
+class _RivalBackground(Background):
+    """Encodes and decodes with a codec instead of one of our decoders."""
+
+    def __init__(self, compressed: CompressedMovie, job: RivalsJob, point: RatePoint) -> None:
+        super().__init__(compressed, job.settings)
+        self._job, self._point = job, point
+
+    def _make_decoder(self) -> SegmentDecoder:  # type: ignore[override] # all that is used of one
+        return SegmentDecoder(self._job, self._compressed.header, self._point)
+
+
+def stored_alike(codec: Codec, header: Header) -> Codec:
+    """Have sums without masks rounded and coded as the measurements of a file are."""
+    if not isinstance(codec, CheapCodec):
+        return codec
+    settings = Settings.from_file(header.settings)
+    noise = None if header.noise is None else NoiseModel.from_json(header.noise)
+    storage = SumStorage(noise, settings.companding, settings.entropy)
+    return replace(codec, storage=storage)
+
+
+def frames_of(job: RivalsJob, point: RatePoint) -> StudyStack:
+    """Return the frames of a point of ``job``'s study; nothing is decoded yet.
+
+    Parameters
+    ----------
+    job
+        Has run to its end.
+    point
+        Of a codec, or ours at any B; one at another B than the study's is compressed again.
+
+    Returns
+    -------
+    StudyStack
+        (T, H, W) float32, in detector units.
+    """
+    if point.codec in CODECS:
+        compressed = open_compressed(job.path)
+        background = _RivalBackground(compressed, job, point)
+        stack = StudyStack(compressed, job.settings, _measurements(compressed), background)
+    else:
+        ratio = int(point.quality or job.settings.compression_ratio)
+        settings = replace(job.settings, compression_ratio=ratio, decoder=point.codec)
+        compressed = _our_file(job, settings)
+        stack = StudyStack(compressed, settings, _measurements(compressed))
+    stack.folder = job.folder
+    return stack
+
+
+def _our_file(job: RivalsJob, settings: Settings) -> CompressedMovie:
+    ratio = settings.compression_ratio
+    if ratio == job.settings.compression_ratio:
+        return open_compressed(job.path)
+    path = job.folder.path / f"B{ratio}.tcs.zarr"
+    if path.exists():
+        return open_compressed(path)
+    with whole_folder(path) as partial:
+        compress(job.movie, partial, settings)
+    return open_compressed(path)
+
+
+def _measurements(compressed: CompressedMovie) -> LazyStack:
+    """Measurements, which stand in for frames that are not decoded yet."""
+    ((stack, _, _),) = layers_of_file(compressed, decoded=False)
+    assert isinstance(stack, LazyStack)
+    return stack

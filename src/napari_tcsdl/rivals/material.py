@@ -1,0 +1,94 @@
+"""What every rival is measured on: raw and reference frames in files, and what was allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from ..fidelity import Yardstick
+from .frames import FrameFile
+
+SEGMENT_PIXELS = 2**24
+"""Pixels that are encoded together: 256 frames of 256². As float32 they take 64 MiB; a codec with
+its decoded frames and their scores takes some times that."""
+
+FIDELITY_FRAMES = 64
+"""Consecutive frames, around the shown one, on which scores beyond PSNR are taken."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Frames, ranges and budgets that are the same for every rival.
+
+    Attributes
+    ----------
+    raw, reference
+        Frames as recorded; what scores are taken against, float32.
+    value_range
+        (low, high) of the movie [detector units], for codecs that map their pixels.
+    data_range
+        Of PSNR and SSIM [detector units].
+    budgets
+        [bytes] by purpose.
+    segments
+        (first frame, last + 1) of what is encoded together.
+    shown_frame
+        Index of the frame kept for pictures.
+    fidelity_frames
+        (first, last + 1) of those for scores beyond PSNR.
+    yardstick
+        Of those scores.
+    folder
+        For what does not stay in memory.
+    """
+
+    raw: FrameFile
+    reference: FrameFile
+    value_range: tuple[float, float]
+    data_range: float
+    budgets: dict[str, int]
+    segments: tuple[tuple[int, int], ...]
+    shown_frame: int
+    fidelity_frames: tuple[int, int]
+    yardstick: Yardstick
+    folder: Path
+
+
+def segments_of(
+    shape: tuple[int, int, int], ratio: int, most_pixels: int = SEGMENT_PIXELS
+) -> tuple[tuple[int, int], ...]:
+    """Cut a movie into segments of about equal length, whole multiples of B but for the last.
+
+    Parameters
+    ----------
+    shape
+        (T, H, W).
+    ratio
+        B, frames per measurement.
+    most_pixels
+        Of one segment, unless one block of B frames has more.
+
+    Returns
+    -------
+    tuple
+        (first frame, last + 1) of each.
+    """
+    n_frames, height, width = shape
+    blocks = -(-n_frames // ratio)
+    most_blocks = max(1, most_pixels // (ratio * height * width))
+    count = -(-blocks // most_blocks)
+    edges = [min(n_frames, blocks * k // count * ratio) for k in range(count + 1)]
+    return tuple(pairwise(edges))
+
+
+def window_around(
+    frame: int, shape: tuple[int, int, int], most_pixels: int = SEGMENT_PIXELS
+) -> tuple[int, int]:
+    """Return (first, last + 1) of consecutive frames around ``frame``, bounded in pixels, too."""
+    n_frames, height, width = shape
+    length = min(FIDELITY_FRAMES, n_frames, max(1, most_pixels // (height * width)))
+    first = int(np.clip(frame - length // 2, 0, n_frames - length))
+    return first, first + length

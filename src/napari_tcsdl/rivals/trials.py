@@ -1,0 +1,181 @@
+"""One codec on one movie: encodes each quality once, decodes and scores what is asked for."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import metrics
+from ..codecs import Codec, Encoded
+from .material import Material
+from .points import RatePoint
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """PSNR [dB] and SSIM of each frame."""
+
+    psnr: tuple[float, ...]
+    ssim: tuple[float, ...]
+
+
+class Trials:
+    """Qualities of one codec that were tried; each is encoded once and kept on the disk.
+
+    Parameters
+    ----------
+    codec
+        Not missing.
+    material
+        The movie.
+    tick
+        Called between pieces of work; may raise to stop it.
+    """
+
+    def __init__(self, codec: Codec, material: Material, tick: Callable[[], None]) -> None:
+        self.codec, self.material, self._tick = codec, material, tick
+        self.qualities: tuple[float | None, ...] = tuple(codec.qualities) or (None,)
+        self.sizes: dict[int, int] = {}
+        self._settings: dict[int, str] = {}
+        self._encode_seconds: dict[int, float] = {}
+        self._decode_seconds: dict[int, float] = {}
+        self._psnr: dict[int, tuple[float, ...]] = {}
+
+    def size(self, index: int) -> int:
+        """Bytes of the whole movie at quality ``index``."""
+        if index not in self.sizes:
+            self._encode(index)
+        return self.sizes[index]
+
+    def psnr(self, index: int) -> float:
+        """Mean PSNR over frames [dB]."""
+        if index not in self._psnr:
+            self._psnr[index] = self._of_frames(index, metrics.psnr)
+        return mean_psnr(self._psnr[index])
+
+    def scores(self, index: int) -> FrameScores:
+        """PSNR and SSIM of each frame."""
+        self.psnr(index)
+        ssim = self._of_frames(index, metrics.ssim)
+        return FrameScores(
+            tuple(round(value, 4) for value in self._psnr[index]),
+            tuple(round(value, 5) for value in ssim),
+        )
+
+    def point(self, index: int, purposes: tuple[str, ...], *, frames: bool) -> RatePoint:
+        """Describe quality ``index``, with the scores of each frame if ``frames``."""
+        scores = self.scores(index)
+        return rate_point(
+            codec=self.codec.name,
+            quality=self.qualities[index],
+            settings=self._settings[index],
+            n_bytes=self.size(index),
+            scores=scores,
+            seconds=(self._encode_seconds[index], self._decode_seconds[index]),
+            purposes=purposes,
+            frames=frames,
+        )
+
+    def cut(self, index: int, first: int, stop: int) -> NDArray[np.float32]:
+        """Return frames ``first`` … ``stop − 1`` after quality ``index``."""
+
+        def part(start: int, decoded: NDArray[Any]) -> NDArray[np.float32]:
+            # A copy: a view would keep the whole segment.
+            wanted = decoded[max(0, first - start) : max(0, stop - start)]
+            return wanted.astype(np.float32, copy=True)
+
+        return np.concatenate(self._segments(index, part))
+
+    def _of_frames(self, index: int, metric: Callable[..., float]) -> tuple[float, ...]:
+        """Score each frame after quality ``index`` against its reference."""
+        reference, data_range = self.material.reference, self.material.data_range
+
+        def score(start: int, decoded: NDArray[Any]) -> list[float]:
+            pairs = zip(decoded, reference.read(start, start + len(decoded)), strict=True)
+            return [metric(image, truth, data_range=data_range) for image, truth in pairs]
+
+        return tuple(value for part in self._segments(index, score) for value in part)
+
+    def _segments(self, index: int, work: Callable[[int, NDArray[Any]], T]) -> list[T]:
+        """Do ``work`` on (first frame, frames) of each segment, of which one is in memory."""
+        self.size(index)
+        seconds, done = 0.0, []
+        for start, stop in self.material.segments:
+            self._tick()
+            encoded: Encoded = pickle.loads(self._kept(index, start).read_bytes())
+            begin = time.process_time()
+            decoded = self.codec.decode(encoded)
+            seconds += time.process_time() - begin
+            if len(decoded) != stop - start:
+                raise RuntimeError(f"{len(decoded)} frames came back of {stop - start}")
+            done.append(work(start, decoded))
+            del encoded, decoded  # before the next are made
+        self._decode_seconds.setdefault(index, seconds)
+        return done
+
+    def _encode(self, index: int) -> None:
+        quality, total, seconds = self.qualities[index], 0, 0.0
+        for start, stop in self.material.segments:
+            self._tick()
+            frames = self.material.raw.read(start, stop)
+            begin = time.process_time()
+            encoded = self.codec.encode(frames, quality, self.material.value_range)
+            seconds += time.process_time() - begin
+            total += encoded.n_bytes
+            with self._kept(index, start).open("wb") as file:
+                pickle.dump(encoded, file, protocol=pickle.HIGHEST_PROTOCOL)
+        self.sizes[index] = total
+        self._settings[index] = encoded.settings
+        self._encode_seconds[index] = seconds
+
+    def _kept(self, index: int, first: int) -> Path:
+        return self.material.folder / f"{self.codec.name}-{index}-{first}.encoded"
+
+    def clear(self) -> None:
+        """Delete what was kept on the disk."""
+        for path in self.material.folder.glob(f"{self.codec.name}-*.encoded"):
+            path.unlink(missing_ok=True)
+
+
+def mean_psnr(values: tuple[float, ...]) -> float:
+    """Mean [dB] of the frames that differ from their reference; infinite if none does."""
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else float("inf")
+
+
+def rate_point(
+    *,
+    codec: str,
+    quality: float | None,
+    settings: str,
+    n_bytes: int,
+    scores: FrameScores,
+    seconds: tuple[float, float],
+    purposes: tuple[str, ...],
+    frames: bool,
+) -> RatePoint:
+    """Make a point of scores of single frames, kept with it if ``frames``."""
+    finite = [value for value in scores.psnr if np.isfinite(value)]
+    return RatePoint(
+        codec=codec,
+        quality=quality,
+        settings=settings,
+        n_bytes=n_bytes,
+        psnr=mean_psnr(scores.psnr),
+        psnr_sd=float(np.std(finite, ddof=1)) if len(finite) > 1 else 0.0,
+        ssim=float(np.mean(scores.ssim)),
+        encode_seconds=seconds[0],
+        decode_seconds=seconds[1],
+        purposes=purposes,
+        psnr_frames=scores.psnr if frames else (),
+        ssim_frames=scores.ssim if frames else (),
+    )
