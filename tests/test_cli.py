@@ -457,12 +457,26 @@ def test_a_report_holds_every_rival_that_was_asked_for(movie_path, tmp_path):
     assert "<h2>Verdict</h2>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
+def test_held_out_scores_come_with_a_report(movie_path, tmp_path):
+    out, _ = run("compare", movie_path, "--ratio", RATIO, "--mask-tile", 16, "--device", "cpu",
+                 "--decoder", "gap_tv", "--reference", "raw", "--rivals", "frame_binning",
+                 "--report", tmp_path / "out", "--held-out", "--split-seed", 3)  # fmt: skip
+    study = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert study["held_out"]["seed"] == 3
+    assert study["held_out"]["refused"] is None
+    assert all(rival["held_out"]["n_bytes"] > 0 for rival in study["rivals"])
+    assert str(tmp_path / "out" / "held_out.csv") in out.replace("\n", "")
+    assert (tmp_path / "out" / "held_out.csv").read_text().count("\n") == 3
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ((), "got no place for results, expected --out FOLDER for a table"),
         (("--out", "a", "--rivals", "all"), "got --rivals without --report, expected a folder"),
         (("--out", "a", "--lattice", "Au"), "got --lattice without --report, expected a folder"),
+        (("--out", "a", "--held-out"), "got --held-out without --report, expected a folder"),
+        (("--report", "a", "--split-seed", 1), "got --split-seed 1 without --held-out, expected"),
         (("--out", "a", "--report", "a"), "got a for both --out and --report, expected two"),
         (("--report", "a", "--rivals", "gif"), "got rival gif, expected all, or some of jpeg, "),
         (("--report", "a", "--lattice", "Xy"), "got lattice 'Xy', expected one of "),

@@ -52,6 +52,17 @@ FurtherRatios = Annotated[
     str | None,
     typer.Option("--ratios", help="With --report: further B for our own curve, such as 5,20,30."),
 ]
+HeldOut = Annotated[
+    bool,
+    typer.Option(
+        "--held-out",
+        help="With --report: judge rivals by half of the electrons, too; needs no truth.",
+    ),
+]
+SplitSeed = Annotated[
+    int | None,
+    typer.Option("--split-seed", min=0, help="With --held-out: of the split, 0 by default."),
+]
 Substance = Annotated[
     str | None,
     typer.Option("--lattice", help="With --report: substance whose Bragg spots are scored: Au, …"),
@@ -67,6 +78,8 @@ def compare(
     rivals: Rivals = None,
     ratios: FurtherRatios = None,
     lattice: Substance = None,
+    held_out: HeldOut = False,
+    split_seed: SplitSeed = None,
     ratio: Ratio = None,
     reference: Annotated[
         str | None,
@@ -90,7 +103,9 @@ def compare(
     """Compare reconstruction and rivals at real bytes: table and figure, or a whole report."""
     from .io import open_movie
 
-    _check_outputs(out, report, {"--rivals": rivals, "--ratios": ratios, "--lattice": lattice})
+    of_report = {"--rivals": rivals, "--ratios": ratios, "--lattice": lattice}
+    _check_outputs(out, report, of_report | {"--held-out": "" if held_out else None})
+    _check_split(held_out, split_seed)
     truth = None
     if reference not in (None, "denoised", "raw"):
         truth, reference = open_movie(Path(str(reference))), "truth"
@@ -116,6 +131,7 @@ def compare(
         from .rivals import ALL, StudyOptions
 
         chosen = StudyOptions(_words(rivals) or ALL, _ratios(ratios), lattice=lattice)
+        chosen = replace(chosen, held_out=held_out, split_seed=split_seed or 0)
         run_study(opened, truth, report, settings, replace(chosen, overwrite=overwrite))
 
 
@@ -139,7 +155,7 @@ def run_study(
     """Study all rivals, show progress, print the verdict."""
     from .describe import write_text
     from .rival_report import html_report
-    from .rivals.study_files import FILES, write_study
+    from .rivals.study_files import FILES, HELD_OUT, write_study
 
     with frame_progress("rivals", movie.shape[0]) as progress:
         study = write_study(
@@ -154,7 +170,8 @@ def run_study(
         )
     for sentence in study.verdict:
         typer.echo(sentence)
-    typer.echo(f"Written: {', '.join(str(out / name) for name in (REPORT, *FILES))}")
+    names = (REPORT, *FILES, *((HELD_OUT,) if options.held_out else ()))
+    typer.echo(f"Written: {', '.join(str(out / name) for name in names)}")
 
 
 def _check_outputs(out: Path | None, report: Path | None, of_report: dict[str, str | None]) -> None:
@@ -172,6 +189,14 @@ def _check_outputs(out: Path | None, report: Path | None, of_report: dict[str, s
     if out is not None and out == report:
         raise InputError(
             f"got {out} for both --out and --report, expected two folders; choose another for one"
+        )
+
+
+def _check_split(held_out: bool, seed: int | None) -> None:
+    if seed is not None and not held_out:
+        raise InputError(
+            f"got --split-seed {seed} without --held-out, expected scores that it is for; add "
+            "--held-out"
         )
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from napari.layers import Image
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QLabel, QSpinBox
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLabel
 
 from napari_tcsdl.display._qt.controls import duration, readable_bytes
 from napari_tcsdl.display._qt.form import SettingsForm
@@ -22,8 +22,8 @@ def form(qtbot):
 
 
 def test_every_control_has_a_tooltip(form):
-    controls = [*form.findChildren(QComboBox), *form.findChildren(QSpinBox)]
-    assert len(controls) == 11
+    controls = [*form.findChildren(QComboBox), *form.findChildren(QAbstractSpinBox)]
+    assert len(controls) == 13
     assert all(control.toolTip() for control in controls)
     named = [label for label in form.findChildren(QLabel) if label.text()]
     assert all(label.toolTip() for label in named)
@@ -220,3 +220,12 @@ def test_real_bytes_with_masks_and_metadata(qtbot):
 
 def test_progress_reads_well():
     assert progress_text(0.25, 48, 6.0) == "12 of 48 frames,  2 frames/s,  18 s left"
+
+
+def test_rounding_and_coding_are_settings_and_survive_an_edit(form):
+    form.show_settings(Settings(companding=0.25, entropy="jpegls"))
+    form.seed.setValue(9)
+    assert (form.settings().companding, form.settings().entropy) == (0.25, "jpegls")
+    form.companding.setValue(0)
+    assert form.companding.text() == "none, kept exactly"
+    assert form.settings() == Settings(companding=0, entropy="jpegls", seed=9)

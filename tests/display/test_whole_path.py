@@ -226,7 +226,7 @@ def test_from_the_sample_to_closed_docks_by_mouse_and_keys(window, qtbot, sample
         gc.collect()
         return all(ref() is None for ref in gone)
 
-    with suppress(TimeoutError):  # what threads have told last is delivered meanwhile
+    with suppress(qtbot.TimeoutError):  # what threads have told last is delivered meanwhile
         qtbot.waitUntil(all_gone, timeout=5000)
     assert [ref() for ref in gone if ref() is not None] == []
     assert ours_among(set(QApplication.topLevelWidgets()) - before) == []

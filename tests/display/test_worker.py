@@ -7,7 +7,7 @@ import weakref
 from functools import partial
 
 import pytest
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QCoreApplication, QEvent, QObject
 
 from napari_tcsdl._validation import DeviceError, TcsdlError
 from napari_tcsdl.display._qt.worker import Task, Threads, Turns, Worker, all_within
@@ -206,6 +206,29 @@ def test_who_listens_is_let_go_of_when_the_thread_is_over(qtbot):
     del listener
     qtbot.waitUntil(lambda: heard == [42], timeout=5000)
     threads._begun = []  # the dock is closed
+
+    def let_go() -> bool:
+        gc.collect()
+        return gone() is None
+
+    qtbot.waitUntil(let_go, timeout=5000)
+
+
+def test_a_thread_whose_window_has_gone_is_let_go_of_too(qtbot):
+    go, threads, window = threading.Event(), Threads(), QObject()
+
+    class Listener:
+        def hear(self, value):
+            pytest.fail("its window is gone")
+
+    listener = Listener()
+    gone = weakref.ref(listener)
+    threads.call(lambda: go.wait(10), listener.hear, listener.hear, window)
+    del listener
+    window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    threads._begun = []
+    go.set()
 
     def let_go() -> bool:
         gc.collect()

@@ -27,6 +27,7 @@ from napari_tcsdl.rivals.points import (
     Shown,
     Study,
 )
+from napari_tcsdl.rivals.rival_facts import HeldOutFacts, HeldOutScore
 
 RAW_BYTES = 4_000_000
 
@@ -176,6 +177,55 @@ def test_a_study_without_pictures_or_costs_still_is_a_page(study):
     assert "Frames" not in texts
     assert "What encoding costs" not in texts
     assert "All rivals" in texts
+
+
+FACTS = HeldOutFacts(
+    7, "Å", 4.5, noise_variance=3.0, dependence=0.0123, raw_resolution=2.46,
+    failed={"jpeg": "broke <badly>"},
+)  # fmt: skip
+
+
+def unseen(psnr, mse, resolution=1.234):
+    return HeldOutScore(10.0, 123_000, mse, 0.1, psnr, 0.25, resolution, 61)
+
+
+def judged(study, facts=FACTS):
+    ours = replace(study.rivals[0], held_out=unseen(18.25, 2.0))
+    av1 = replace(study.rivals[2], held_out=unseen(math.inf, -0.05, math.inf))
+    rivals = (ours, study.rivals[1], av1, *study.rivals[3:])
+    return read(html_report(replace(study, rivals=rivals, held_out=facts))).texts
+
+
+UNSEEN = "Judged by electrons it never saw"
+
+
+def test_held_out_scores_have_a_table_with_errors_failures_and_facts(study):
+    texts = judged(study)
+    part = texts[texts.index(UNSEEN) : texts.index("What encoding costs")]
+    assert "18.25 ± 0.25" in part
+    assert "1.23" in part
+    assert "> 21.3" in part  # 4.5² over −0.05 + 2 · 0.1: not told from none
+    assert "FRC ½ [Å]" in part
+    assert "broke <badly>" in part
+    assert part[part.index("seed of the split") + 1] == "7"
+    assert part[part.index("dependence of the halves") + 1] == "0.012"
+    off = part[part.index("mean squared errors may be off by") + 1]
+    assert off == "0.0369 (the best has -0.05), squared detector units"
+    assert part[part.index("raw frames, even against odd (FRC 1/7)") + 1] == "2.46 Å"
+    assert not any("Warning" in text for text in part)
+    bold = re.findall(r'<td class="best">([^<]*)</td>', html_report(study))
+    assert "> 21.3" not in bold  # of a study without them
+
+
+def test_the_page_says_why_noise_is_not_split_or_unsure(study):
+    texts = judged(study, replace(FACTS, warning="motion adds 28% to the variance"))
+    assert "Warning: motion adds 28% to the variance." in texts
+    bare = replace(study, held_out=replace(FACTS, refused="got no noise, expected some", failed={}))
+    texts = read(html_report(bare)).texts
+    assert "got no noise, expected some" in texts
+    assert texts.index("got no noise, expected some") > texts.index(UNSEEN)
+    assert "FRC ½ [Å]" not in texts
+    assert UNSEEN not in read(html_report(study)).texts
 
 
 def test_plots_are_whole_svg_with_a_word_for_each_point(study):

@@ -1,6 +1,7 @@
 """The verdict names the winner, says first where we lose, and calls ties what are ties."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from napari_tcsdl.rivals import (
     verdict,
 )
 from napari_tcsdl.rivals.ranking import PSNR, SSIM, difference
+from napari_tcsdl.rivals.rival_facts import HeldOutFacts, HeldOutScore
 
 
 def told(*rivals, **more) -> str:
@@ -183,6 +185,51 @@ def test_a_score_that_the_winner_lacks_is_told():
     ]
     text = told(mine, *others)
     assert "PSNR and FRC (½) disagree: FINE (1 Å) is ahead of UNFOLDING (no value)." in text
+
+
+def unseen(mse, error=0.1):
+    psnr = 10 * math.log10(100**2 / mse)
+    return HeldOutScore(3.0, 4_000, mse, error, psnr, 4.34 * error / mse, 2.0, 20)
+
+
+FACTS = HeldOutFacts(0, "Å", 100.0, noise_variance=8.0, dependence=0.01)
+DISAGREE = "Electrons that nobody saw (at half the dose) disagree with the reference: "
+
+
+def judged(mine, theirs, **facts):
+    """Against the reference we are first, by 1 dB."""
+    av1 = rival("av1", point("av1", 19.0, BEST_BELOW), held_out=theirs)
+    return told(replace(ours(20.0), held_out=mine), av1, held_out=replace(FACTS, **facts))
+
+
+def test_electrons_that_disagree_about_the_first_place_are_told():
+    assert (
+        DISAGREE + "AV1 (33.01 dB) is ahead of UNFOLDING (31.55 dB), which is first against"
+    ) in judged(unseen(7.0), unseen(5.0))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "facts"),
+    [
+        (unseen(5.0), unseen(7.0), {}),  # they agree
+        (unseen(5.1), unseen(5.0), {}),  # within the errors
+        (unseen(7.0), unseen(5.0), {"dependence": -0.3}),  # halves share more of the noise
+        (None, unseen(5.0), {}),  # nobody to compare with
+    ],
+)
+def test_electrons_that_agree_or_cannot_tell_say_nothing(mine, theirs, facts):
+    assert "Electrons" not in judged(mine, theirs, **facts)
+
+
+def test_a_tie_against_the_reference_is_no_disagreement():
+    av1 = rival("av1", point("av1", 19.98, BEST_BELOW, wobble=0.5, seed=1), held_out=unseen(5.0))
+    mine = replace(ours(20.0, wobble=0.5), held_out=unseen(7.0))
+    assert "Electrons" not in told(mine, av1, held_out=FACTS)
+
+
+def test_noise_that_cannot_be_split_is_told():
+    refused = "got a movie without noise, expected frames; score against the movie itself."
+    assert "Not judged by held-out electrons: " + refused in judged(None, None, refused=refused)
 
 
 def test_cost_names_the_best_rivals_and_the_cheap_one():

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs import CODECS, Codec, SumStorage
-from ..codecs.cheap import CheapCodec
+from ..codecs import CODECS
 from ..decoding import ReconstructedBlock
 from ..io import CompressedMovie, Header, open_compressed
 from ..noise import NoiseModel
 from ..pipeline import compress
 from ..rivals import RatePoint
 from ..rivals.material import segments_of
+from ..rivals.ours import stored_alike
 from ..settings import Settings
 from .background import Background
 from .decoded import DecodedStack
@@ -54,7 +54,10 @@ class SegmentDecoder:
     point: RatePoint
 
     def __post_init__(self) -> None:
-        self.codec = stored_alike(CODECS[self.point.codec], self.header)
+        known = self.header.noise
+        assert known is not None  # each file that we write says it
+        noise = NoiseModel.from_json(known)
+        self.codec = stored_alike(CODECS[self.point.codec], noise, self.job.settings)
         self.ratio = self.job.settings.compression_ratio
         self.segments = segments_of(self.job.movie.shape, self.ratio)
         self.sizes: dict[int, int] = {}
@@ -94,16 +97,6 @@ class _RivalBackground(Background):
 
     def _make_decoder(self) -> SegmentDecoder:  # type: ignore[override] # all that is used of one
         return SegmentDecoder(self._job, self._compressed.header, self._point)
-
-
-def stored_alike(codec: Codec, header: Header) -> Codec:
-    """Have sums without masks rounded and coded as the measurements of a file are."""
-    if not isinstance(codec, CheapCodec):
-        return codec
-    settings = Settings.from_file(header.settings)
-    noise = None if header.noise is None else NoiseModel.from_json(header.noise)
-    storage = SumStorage(noise, settings.companding, settings.entropy)
-    return replace(codec, storage=storage)
 
 
 def frames_of(job: RivalsJob, point: RatePoint) -> StudyStack:

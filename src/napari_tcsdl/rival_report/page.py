@@ -35,6 +35,7 @@ def html_report(study: Study) -> str:
         ("All rivals", _scores(study)),
         ("Frames", _frames(study)),
         ("Beyond PSNR", _fidelity(study)),
+        ("Judged by electrons it never saw", _held_out(study)),
         ("What encoding costs", _costs(study)),
         ("Bytes", _bytes(study)),
         ("How this was made", _making(study)),
@@ -166,6 +167,25 @@ def _fidelity(study: Study) -> str:
         "Spots: share of the reference’s power above its ring that is there."
     )
     return f"<p>{escape(note)}</p>{table}"
+
+
+def _held_out(study: Study) -> str:
+    facts = study.held_out
+    if facts is None:
+        return ""
+    if facts.refused:
+        return f"<p>{escape(facts.refused)}</p>" + tables.held_out_facts(study)
+    note = (
+        "No reference is needed here: the electrons of each frame are split by chance into two "
+        "halves, each rival codes one of them, and the other, which it never saw, judges what "
+        "comes back; the noise of the judge is taken off. Everybody gets half the dose, so numbers "
+        "are lower than above, and only comparisons within this table count; where the dependence "
+        "of the halves is not near 0 they share noise (or the finest detail), and mean squared "
+        "errors may be off by what is told below."
+    )
+    warning = "" if facts.warning is None else f"<p>Warning: {escape(facts.warning)}.</p>"
+    scores = tables.held_out(study) + tables.held_out_facts(study)
+    return f"<p>{escape(note)}</p>{warning}{scores}"
 
 
 def _costs(study: Study) -> str:

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from ..rivals.points import BUDGETED, EXACT, OURS, PURPOSE_WORDS, RatePoint, Rival, Study
+from ..rivals.rival_facts import HeldOutScore
 from .words import KINDS, cell, decibels, number, ratio, size
 
 
@@ -157,6 +158,62 @@ _BEYOND = (
     ("speed_correlation", "speed correlation", False),
 )
 """Scores by their key, in words, and whether they are lengths."""
+
+
+def held_out(study: Study) -> str:
+    """Scores of one half of the electrons against the other; the best PSNR is bold."""
+    facts = study.held_out
+    if facts is None:
+        return ""
+    scores = [rival.held_out for rival in study.rivals if rival.held_out]
+    least = min((score.mse for score in scores), default=math.nan)
+    rows = []
+    for rival in study.rivals:
+        score = rival.held_out
+        if score is None:
+            continue
+        cells = [
+            cell(rival.label, "left"),
+            cell(_unseen(score, facts.data_range), "best" if score.mse == least else ""),
+            cell("–" if math.isinf(score.resolution) else f"{score.resolution:.3g}"),
+            cell("–" if score.quality is None else f"{score.quality:g}"),
+            cell(size(score.n_bytes), "muted"),
+        ]
+        kind = ' class="ours"' if rival.kind == OURS else ""
+        rows.append(f"<tr{kind}>{''.join(cells)}</tr>")
+    for name, reason in facts.failed.items():
+        label = cell(study.rival(name).label, "left")
+        rows.append(f'<tr>{label}<td colspan="4" class="muted">{escape(reason)}</td></tr>')
+    titles = ("codec", "PSNR [dB]", f"FRC ½ [{facts.unit}]", "quality", "bytes of its half")
+    return _simple(titles, rows)
+
+
+def _unseen(score: HeldOutScore, data_range: float) -> str:
+    """PSNR ± its error; its lower bound where the error is not told from none."""
+    if math.isfinite(score.psnr):
+        return f"{score.psnr:.2f} ± {score.psnr_error:.2f}"
+    most = score.mse + 2 * score.mse_error
+    return f"> {10 * math.log10(data_range**2 / most):.1f}" if most > 0 else "∞"
+
+
+def held_out_facts(study: Study) -> str:
+    """Say how the movie was split, and what its raw frames resolve."""
+    known = study.held_out
+    if known is None:
+        return ""
+    values: dict[str, str | None] = {"seed of the split": str(known.seed)}
+    if known.dependence is not None:
+        values["dependence of the halves"] = f"{known.dependence:.3f}"
+    if known.shared_error is not None:
+        errors = [rival.held_out.mse for rival in study.rivals if rival.held_out]
+        best = f" (the best has {number(min(errors))})" if errors else ""
+        words = f"{number(known.shared_error)}{best}, squared detector units"
+        values["mean squared errors may be off by"] = words
+    if known.raw_resolution is not None:
+        finite = math.isfinite(known.raw_resolution)
+        words = f"{known.raw_resolution:.3g} {known.unit}" if finite else "nothing resolved"
+        values["raw frames, even against odd (FRC 1/7)"] = words
+    return facts(values)
 
 
 def _known(value: float | None) -> str:

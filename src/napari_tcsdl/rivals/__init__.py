@@ -18,6 +18,7 @@ from .points import (
     Shown,
     Study,
 )
+from .rival_facts import HeldOutFacts, HeldOutScore
 from .study import study
 from .verdict import verdict
 
@@ -32,6 +33,8 @@ __all__ = [
     "RAW_OVER_B",
     "SAME_BYTES",
     "EncoderCost",
+    "HeldOutFacts",
+    "HeldOutScore",
     "RatePoint",
     "Rival",
     "Shown",

@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__, metrics
+from ..codecs import Codec, SumStorage
+from ..codecs.cheap import CheapCodec
 from ..io import CompressedMovie
 from ..movie import Movie
+from ..noise import NoiseModel
 from ..pipeline import Progress, compress, part_of, reconstruct
 from ..settings import Settings
 from .beyond import scores_beyond
@@ -62,6 +65,14 @@ def compress_ours(
     start = time.process_time()
     compressed = compress(movie, path, settings, overwrite=overwrite, progress=progress)
     return OurFile(settings, compressed, time.process_time() - start)
+
+
+def stored_alike(codec: Codec, noise: NoiseModel, settings: Settings) -> Codec:
+    """Have sums without masks rounded and coded as our measurements are; leave other codecs."""
+    if not isinstance(codec, CheapCodec):
+        return codec
+    storage = SumStorage(noise, settings.companding, settings.entropy)
+    return replace(codec, storage=storage)
 
 
 def measure_ours(

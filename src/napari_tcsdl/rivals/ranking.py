@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .points import OURS, RatePoint, Rival, Study
+from .points import BEST_BELOW, OURS, RAW_OVER_B, SAME_BYTES, RatePoint, Rival, Study
 
 TIE_ERRORS = 1.0
 """Standard errors within which two codecs tie: few, since calling a defeat a tie would suit us."""
@@ -106,3 +106,13 @@ def ahead(study: Study, first: Entry, second: Entry, score: Score) -> tuple[bool
     gap, error = found
     words = f"by {gap:.{score.digits}f} ± {error:.{score.digits}f}{score.unit}"
     return gap > TIE_ERRORS * error, words
+
+
+def judged_point(rival: Rival) -> RatePoint | None:
+    """Return the point at whose quality held-out electrons judge: the best at any size up to raw/B.
+
+    Of ours it is that of the study's B.
+    """
+    if rival.kind == OURS:
+        return rival.point(SAME_BYTES)
+    return rival.point(BEST_BELOW) or rival.point(RAW_OVER_B)

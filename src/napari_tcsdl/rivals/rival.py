@@ -74,10 +74,11 @@ def measure_rival(codec: Codec, material: Material, progress: Progress) -> Measu
     except TcsdlError as error:
         return Measured(replace(bare, refused=str(error)))
     except Exception as error:  # one bad rival must not end the study of the others
-        return Measured(replace(bare, refused=f"{FAILED}: {_sentence(error)}"))
+        return Measured(replace(bare, refused=f"{FAILED}: {in_words(error)}"))
 
 
-def _sentence(error: BaseException) -> str:
+def in_words(error: BaseException) -> str:
+    """Name an error of nobody's sentence: its type and message."""
     return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
 
 

@@ -55,7 +55,8 @@ class HeldOutScore:
         Of it [dB]; infinite where ``mse`` is not above 0.
     resolution
         Where the FRC, corrected for the noise of the other half, falls below ½ [Å, or px without
-        a pixel size]; infinite where nothing is resolved.
+        a pixel size], over the rings in which the halves agree; infinite where nothing is
+        resolved.
     n_frames
         Frames that were looked at.
     """
@@ -120,6 +121,13 @@ class HeldOutFacts:
     dependence: float | None = None
     raw_resolution: float | None = None
     failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def shared_error(self) -> float | None:
+        """What mean squared errors may be off by, beyond their errors [detector units²]."""
+        if self.dependence is None or self.noise_variance is None:
+            return None
+        return abs(self.dependence) * self.noise_variance
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types; an infinite resolution is the word ``inf``."""

@@ -25,6 +25,8 @@ from .study import study
 
 STUDY, CURVES, SCORES, FRAMES = "study.json", "rate_distortion.csv", "scores.csv", "frames.npz"
 FILES = (STUDY, CURVES, SCORES, FRAMES)
+HELD_OUT = "held_out.csv"
+"""Only of a study with held-out scores."""
 
 CURVE_COLUMNS = (
     "rival",
@@ -41,6 +43,21 @@ CURVE_COLUMNS = (
     "settings",
 )
 SCORE_COLUMNS = ("rival", "purpose", "frame", "psnr", "ssim")
+
+HELD_OUT_COLUMNS = (
+    "rival",
+    "kind",
+    "quality",
+    "bytes_of_half",
+    "psnr",
+    "psnr_error",
+    "mse",
+    "mse_error",
+    "frc_half",
+    "unit",
+    "frames",
+    "failed",
+)
 
 Writer = Callable[[Study, Path], None]
 
@@ -79,7 +96,8 @@ def write_study(
     """
     further = dict(also or {})
     container = f"{Path(movie.name).stem}.tcs.zarr"
-    names = (container, *FILES, *further)
+    held_out = options is not None and options.held_out
+    names = (container, *FILES, *((HELD_OUT,) if held_out else ()), *further)
     check_unused(out, names, overwrite)
     with all_or_nothing(out, names) as work:
         found = study(
@@ -94,14 +112,21 @@ def write_study(
         save_study(found, work)
         for name, write in further.items():
             write(found, work / name)
+    if not held_out:  # that of the study that was replaced
+        (out / HELD_OUT).unlink(missing_ok=True)
     return found
 
 
 def save_study(found: Study, folder: Path) -> None:
-    """Write ``study.json``, ``rate_distortion.csv``, ``scores.csv`` and ``frames.npz``."""
+    """Write ``study.json``, ``rate_distortion.csv``, ``scores.csv`` and ``frames.npz``.
+
+    A study with held-out scores gets ``held_out.csv``, too.
+    """
     write_text(folder / STUDY, json.dumps(found.to_json(), indent=2, allow_nan=False))
     write_text(folder / CURVES, _table(CURVE_COLUMNS, _curve_rows(found)))
     write_text(folder / SCORES, _table(SCORE_COLUMNS, _score_rows(found)))
+    if found.held_out is not None:
+        write_text(folder / HELD_OUT, _table(HELD_OUT_COLUMNS, _held_out_rows(found)))
     index = [[shown.codec, shown.purpose, shown.frame_index] for shown in found.shown]
     arrays: dict[str, Any] = {f"image_{k}": shown.image for k, shown in enumerate(found.shown)}
     with (folder / FRAMES).open("wb") as file:
@@ -170,6 +195,29 @@ def _score_rows(found: Study) -> Iterable[Sequence[Any]]:
                 rows = zip(point.psnr_frames, point.ssim_frames, strict=True)
                 for frame, (psnr, ssim) in enumerate(rows):
                     yield rival.name, purpose, frame, _number(psnr, 4), f"{ssim:.5f}"
+
+
+def _held_out_rows(found: Study) -> Iterable[Sequence[Any]]:
+    facts = found.held_out
+    for rival in found.rivals:
+        score = rival.held_out
+        if score is not None:
+            yield (
+                rival.name,
+                rival.kind,
+                "" if score.quality is None else f"{score.quality:g}",
+                score.n_bytes,
+                _number(score.psnr, 4),
+                _number(score.psnr_error, 4),
+                f"{score.mse:.6g}",
+                f"{score.mse_error:.3g}",
+                _number(score.resolution, 4),
+                facts.unit if facts else "",
+                score.n_frames,
+                "",
+            )
+        elif facts and rival.name in facts.failed:
+            yield (rival.name, rival.kind, *[""] * 9, facts.failed[rival.name])
 
 
 def _number(value: float, digits: int) -> str:

@@ -5,6 +5,7 @@ Where a codec beats us, that comes first. What lies within its standard error is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from .points import (
     Rival,
     Study,
 )
-from .ranking import PSNR, SSIM, Entry, Score, ahead, ranked
+from .ranking import PSNR, SSIM, TIE_ERRORS, Entry, Score, ahead, judged_point, ranked
 
 CLEARLY = 0.05
 """Relative difference from which scores without an error of their own count as different."""
@@ -44,7 +45,7 @@ def verdict(study: Study) -> tuple[str, ...]:
     """
     told = [_by_psnr(study, purpose) for purpose in BUDGETED]
     sentences = [text for _, text in sorted(told, key=lambda entry: entry[0])]
-    sentences += _disagreements(study)
+    sentences += [*_disagreements(study), *_held_out(study)]
     return (*sentences, *_cost(study), *_left_out(study))
 
 
@@ -158,6 +159,38 @@ def _beyond(ranking: Sequence[Entry], purpose: str, where: str) -> Iterable[str]
         yield (
             f"{where} PSNR and {score.words} disagree: {ranking[best].rival.label} "
             f"({score.text(values[best], unit)}) is ahead of {first.rival.label} ({lead})."
+        )
+
+
+# --- where held-out electrons disagree ----------------------------------------------------------
+
+
+def _held_out(study: Study) -> Iterable[str]:
+    """Tell who is first by electrons that nobody saw, where it is not who is first otherwise."""
+    facts = study.held_out
+    if facts is None:
+        return
+    if facts.refused:
+        yield f"Not judged by held-out electrons: {_bare(facts.refused)}."
+        return
+    entries = [
+        (Entry(rival, point), rival.held_out)
+        for rival in study.rivals
+        if rival.held_out is not None and (point := judged_point(rival)) is not None
+    ]
+    if not entries:
+        return
+    first, theirs = max(entries, key=lambda entry: entry[0].point.psnr)
+    best, least = min(entries, key=lambda entry: entry[1].mse)
+    # Errors have one target in common, so this is rather too much; and what the halves share of
+    # the noise counts in full.
+    error = TIE_ERRORS * math.hypot(theirs.mse_error, least.mse_error)
+    error += facts.shared_error or 0.0
+    if theirs.mse - least.mse > error and ahead(study, first, best, PSNR)[0]:
+        yield (
+            f"Electrons that nobody saw (at half the dose) disagree with the reference: "
+            f"{best.rival.label} ({PSNR.text(least.psnr)}) is ahead of {first.rival.label} "
+            f"({PSNR.text(theirs.psnr)}), which is first against the reference."
         )
 
 

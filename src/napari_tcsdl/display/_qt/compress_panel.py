@@ -21,7 +21,7 @@ from .results import BytesTable
 from .worker import Worker
 
 ROWS = ("layer", "ratio", "masks")
-MORE = ("seed", "exposures", "mask_tile")
+MORE = ("seed", "exposures", "mask_tile", "companding", "entropy")
 WHAT = (
     "Writes the measurements of the movie into a .tcs.zarr file: what a detector would store. The "
     "movie itself stays as it is."

@@ -9,10 +9,12 @@ from napari.layers import Image, Layer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
+    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSpinBox,
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
@@ -122,6 +124,13 @@ def choice(entries: dict[str, str]) -> QComboBox:
     return combo
 
 
+def choose(combo: QComboBox, name: str, text: str) -> None:
+    """Choose ``name``, and offer it as ``text`` where it is not there (yet): a run will say so."""
+    if combo.findData(name) < 0:
+        combo.addItem(text, name)
+    combo.setCurrentIndex(combo.findData(name))
+
+
 def button(text: str, tip: str) -> QPushButton:
     """Return a button with a tooltip."""
     made = QPushButton(text)
@@ -197,3 +206,22 @@ def readable_bytes(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} TB"
+
+
+def form_layout() -> QFormLayout:
+    """Return an empty form: labels on the right, fields as wide as there is room."""
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setVerticalSpacing(6)
+    form.setHorizontalSpacing(10)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
+
+
+def whole(least: int, most: int, value: int) -> QSpinBox:
+    """Return a box for a whole number."""
+    box = QSpinBox()
+    box.setRange(least, most)
+    box.setValue(value)
+    return box

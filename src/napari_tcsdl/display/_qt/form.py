@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QComboBox,
+    QDoubleSpinBox,
     QFileDialog,
-    QFormLayout,
     QLabel,
     QLineEdit,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
+from ...companding import LARGEST_FRACTION
 from ...settings import SMALLEST_TILE, Settings
 from ..choices import Choices
 from ..layers import Calibration, title_of
@@ -25,11 +26,14 @@ from .controls import (
     beside,
     button,
     choice,
+    choose,
     duration,
+    form_layout,
     quiet_label,
+    whole,
 )
 from .opening import OpenButton
-from .words import EVERYTHING, LABELS, MASKS, OF_MOVIE, REFERENCES, TIPS
+from .words import ENTROPIES, EVERYTHING, LABELS, MASKS, OF_MOVIE, REFERENCES, TIPS
 
 
 class SettingsForm(QWidget):
@@ -62,6 +66,13 @@ class SettingsForm(QWidget):
         for box in (self.mask_tile, self.decode_tile):
             box.setSuffix(" px")
             box.setSingleStep(64)
+        self.companding = QDoubleSpinBox()
+        self.companding.setRange(0, LARGEST_FRACTION)
+        self.companding.setSingleStep(0.25)
+        self.companding.setValue(Settings.companding)
+        self.companding.setSuffix(" σ")
+        self.companding.setSpecialValueText("none, kept exactly")
+        self.entropy = choice(ENTROPIES)
         self.masks = choice(MASKS)
         self.decoder = choice({Settings.decoder: title_of(Settings.decoder)})
         self.weights = QLineEdit()
@@ -113,10 +124,11 @@ class SettingsForm(QWidget):
         self.reference.currentIndexChanged.connect(self._on_reference)
         self.decoder.currentIndexChanged.connect(self._explain_decoder)
         self.find_weights.clicked.connect(self._ask_for_weights)
-        for combo in (self.truth, self.masks, self.decoder, self.device):
+        for combo in (self.truth, self.masks, self.entropy, self.decoder, self.device):
             combo.currentIndexChanged.connect(self.edited)
         for box in (self.ratio, self.seed, self.exposures, self.mask_tile, self.decode_tile):
             box.valueChanged.connect(self.edited)
+        self.companding.valueChanged.connect(self.edited)
         self.weights.editingFinished.connect(self.edited)
 
     def _on_reference(self) -> None:
@@ -145,12 +157,15 @@ class SettingsForm(QWidget):
     def settings(self) -> Settings:
         """Return what is set, as the settings object that the command line runs too."""
         before = self._settings  # a list that nothing is chosen of leaves what was chosen
-        self._settings = Settings(
+        self._settings = replace(
+            before,
             compression_ratio=self.ratio.value(),
             masks=self.masks.currentData() or before.masks,
             exposures=self.exposures.value() or None,
             seed=self.seed.value(),
             mask_tile=self.mask_tile.value(),
+            companding=self.companding.value(),
+            entropy=self.entropy.currentData() or before.entropy,
             decoder=self.decoder.currentData() or before.decoder,
             weights=self.weights.text().strip() or None,
             device=self.device.currentData() or before.device,
@@ -162,7 +177,8 @@ class SettingsForm(QWidget):
     def show_settings(self, settings: Settings) -> None:
         """Show ``settings`` without telling of a change; they come from another panel."""
         self._settings = settings
-        numbers = {
+        numbers: dict[Any, float] = {
+            self.companding: settings.companding,
             self.ratio: settings.compression_ratio,
             self.exposures: settings.exposures or 0,
             self.seed: settings.seed,
@@ -175,13 +191,14 @@ class SettingsForm(QWidget):
             box.blockSignals(False)
         names = {
             self.masks: settings.masks,
+            self.entropy: settings.entropy,
             self.decoder: settings.decoder,
             self.device: settings.device,
             self.reference: settings.reference,
         }
         for combo, name in names.items():
             combo.blockSignals(True)
-            self._choose(combo, name)
+            choose(combo, name, title_of(name))
             combo.blockSignals(False)
         self.weights.setText(settings.weights or "")
         self._explain_decoder()
@@ -204,15 +221,8 @@ class SettingsForm(QWidget):
         for name, text in entries.items():
             combo.addItem(text, name)
         if before is not None:
-            self._choose(combo, before)
+            choose(combo, before, title_of(before))
         combo.blockSignals(False)
-
-    @staticmethod
-    def _choose(combo: QComboBox, name: str) -> None:
-        """Choose ``name``, also where it is not looked up yet or not there: a run will say so."""
-        if combo.findData(name) < 0:
-            combo.addItem(title_of(name), name)
-        combo.setCurrentIndex(combo.findData(name))
 
     def on_cpu(self) -> bool:
         """Whether frames are decoded on the CPU: chosen, or because nothing else was found."""
@@ -277,22 +287,3 @@ def named(row: str) -> QLabel:
     label = QLabel(LABELS.get(row, row))
     label.setToolTip(TIPS[row])
     return label
-
-
-def form_layout() -> QFormLayout:
-    """Return an empty form: labels on the right, fields as wide as there is room."""
-    form = QFormLayout()
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setVerticalSpacing(6)
-    form.setHorizontalSpacing(10)
-    form.setLabelAlignment(Qt.AlignmentFlag.AlignRight)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return form
-
-
-def whole(least: int, most: int, value: int) -> QSpinBox:
-    """Return a box for a whole number."""
-    box = QSpinBox()
-    box.setRange(least, most)
-    box.setValue(value)
-    return box

@@ -14,8 +14,8 @@ from ...selection import Selection, select
 from ..job import Report
 from ..layers import LayerTuple, calibration_of_layer, layer_of_movie, movie_from_layer
 from ..region import Region, visible_region
-from .controls import beside, button, quiet_label, rule
-from .form import SettingsForm, form_layout, whole
+from .controls import beside, button, form_layout, quiet_label, rule, whole
+from .form import SettingsForm
 from .form_panel import FormPanel
 from .worker import Worker
 

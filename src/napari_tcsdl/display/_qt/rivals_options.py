@@ -6,8 +6,7 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
 from ..rivals_job import Wish, ratios_of
-from .controls import QuietLabel
-from .form import form_layout
+from .controls import QuietLabel, form_layout
 from .rivals_picker import RivalPicker
 
 COST_TIP = (

@@ -31,7 +31,10 @@ if TYPE_CHECKING:  # codecs and zarr take a second to load
     from ...rivals import RatePoint
 
 ROWS = ("layer", "ratio", "decoder", "reference", "truth")
-MORE = ("masks", "device", "seed", "exposures", "mask_tile", "weights", "decode_tile")
+MORE = (
+    *("masks", "device", "seed", "exposures", "mask_tile", "companding", "entropy"),
+    *("weights", "decode_tile"),
+)
 RUN_TIP = (
     "Compress the movie into a temporary file, decode it, and measure every rival at real bytes. "
     "This takes minutes; curves appear as each is done."

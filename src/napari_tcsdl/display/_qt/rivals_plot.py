@@ -132,10 +132,11 @@ class RivalsPlot(pg.PlotWidget):
     def show_choice(self, choice: Choice | None) -> None:
         """Mark where the settings stand: a ring on our curve, or a dashed line."""
         self._choice = choice
-        self._draw()
+        self._fit()
+        self._draw_marks()
 
     def _draw(self) -> None:
-        self._forget_readout()
+        self.readout.hide()
         names = list(dict.fromkeys(spot.name for spot in self.spots))
         for name in [name for name in self.curves if name not in names]:
             self.removeItem(self.curves.pop(name))
@@ -252,14 +253,14 @@ class RivalsPlot(pg.PlotWidget):
         super().mouseMoveEvent(event)
         spot = self.spot_at(self.mapToScene(event.position().toPoint()))
         if spot is None:
-            self._forget_readout()
+            self.readout.hide()
         else:
             self._show_readout(spot)
 
     def leaveEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         """Take the numbers away."""
         super().leaveEvent(event)
-        self._forget_readout()
+        self.readout.hide()
 
     def _show_readout(self, spot: Spot) -> None:
         self.readout.setText(self.words(spot.name, spot.point))
@@ -273,9 +274,6 @@ class RivalsPlot(pg.PlotWidget):
         self.readout.setAnchor(((place.x() - left) / size.width(), 1 + gap if above else -gap))
         self.readout.setPos(spot.x, spot.y)
         self.readout.setVisible(True)  # show() would not tell pyqtgraph, which then misplaces it
-
-    def _forget_readout(self) -> None:
-        self.readout.hide()
 
     # --- colours ------------------------------------------------------------------------------
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 MASKS = {"balanced": "balanced", "bernoulli": "Bernoulli, p = 0.5"}
+ENTROPIES = {
+    "zstd": "standard (zstd)",
+    "jpegls": "JPEG-LS",
+    "jpegxl": "JPEG XL",
+    "best": "the smallest of them",
+}
 REFERENCES = {
     "denoised": "denoised raw frames",
     "raw": "raw frames",
@@ -21,6 +27,10 @@ TIPS = {
     "B, a quarter from B = 20.",
     "mask_tile": "Side of the mask that is repeated over the frame [px]; 0 for masks as large as "
     "the frame, which cost more bytes.",
+    "companding": "Step to which measurements are rounded, in standard deviations of their noise. "
+    "Half of one halves the bytes and adds 2 % to the variance of the noise.",
+    "entropy": "How the numbers are coded. Every zarr reader knows the standard one; the others "
+    "take a few per cent less.",
     "decoder": "How frames are recovered from a measurement.",
     "weights": "Weights of a learned decoder, such as those that were fine-tuned on your movie. "
     "Empty for those that come with the package.",
@@ -36,11 +46,16 @@ LABELS = {
     "layer": "movie",
     "ratio": "B",
     "mask_tile": "mask tile",
+    "companding": "rounding",
+    "entropy": "coding",
     "decode_tile": "decode in",
 }
-OF_MOVIE = ("ratio", "masks", "seed", "exposures", "mask_tile", "reference", "truth")
+OF_MOVIE = (
+    *("ratio", "masks", "seed", "exposures", "mask_tile", "companding", "entropy"),
+    *("reference", "truth"),
+)
 """Rows that a compressed file has settled."""
 EVERYTHING = (
     ("layer", "ratio", "masks", "decoder", "device", "reference", "truth"),
-    ("seed", "exposures", "mask_tile", "weights", "decode_tile"),
+    ("seed", "exposures", "mask_tile", "companding", "entropy", "weights", "decode_tile"),
 )

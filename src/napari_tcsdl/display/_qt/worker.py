@@ -29,10 +29,19 @@ TURN_MS = 10
 """Pause between two steps of showing layers: napari paints in it, and the user is heard."""
 
 
-def emit(owner: Thread, signal: str, *values: Any) -> None:
+def emit(owner: QObject, signal: str, *values: Any) -> None:
     """Emit ``signal`` of ``owner``; nobody hears it once the window of ``owner`` is gone."""
     with suppress(RuntimeError):  # at the end of Python, Qt goes first
         getattr(owner, signal).emit(*values)
+
+
+class _End(QObject):
+    """Tells that a thread has told its last, also where the thread has fallen silent.
+
+    The thread, and whoever listens to it, are let go of then.
+    """
+
+    reached = Signal()
 
 
 class Thread(QObject):
@@ -40,18 +49,12 @@ class Thread(QObject):
 
     It is no child of ``parent``: Qt would delete it with the window, while the thread may be about
     to emit. It falls silent instead when ``parent`` is destroyed.
-
-    Signals
-    -------
-    over
-        After everything else; the thread, and whoever listens to it, are let go of then.
     """
-
-    over = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__()
         self.silent = False
+        self._end = _End(self)
         self._thread = threading.Thread(target=self._run_to_the_end, name=THREAD_NAME, daemon=True)
         if parent is not None:
             parent.destroyed.connect(self._fall_silent)
@@ -64,7 +67,7 @@ class Thread(QObject):
         """Begin; returns at once."""
         _let_go_of_ended()
         _running.add(self)
-        self.over.connect(partial(_let_go_of, self))
+        self._end.reached.connect(partial(_let_go_of, self))
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -77,7 +80,7 @@ class Thread(QObject):
         try:
             self._run()
         finally:
-            emit(self, "over")
+            emit(self._end, "reached")
 
     def _run(self) -> None:
         raise NotImplementedError
