@@ -143,6 +143,14 @@ class Studio:
         self.shoot("window_swipe")
         self.panel.view.modes.set_mode("grid")
 
+    def rivals(self) -> None:
+        """Study every rival there is."""
+        panel = self.bench.show_step("Rivals")
+        panel.start()
+        self.wait(lambda: panel.worker is None)
+        self.shoot("step_rivals", self.bench)
+        self.bench.show_step("Compare")
+
     def train(self) -> None:
         """Fine-tune for a while, and stop."""
         panel = self.bench.show_step("Train")
@@ -182,6 +190,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images")
     parser.add_argument("--decoder", default="unfolding")
     parser.add_argument("--train", action="store_true", help="fine-tune for a minute as well")
+    parser.add_argument("--rivals", action="store_true", help="study all rivals as well: minutes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sample.tcs.zarr"
@@ -191,6 +200,8 @@ def main() -> None:
             window.save(path)
             window.spectra()
             window.boxes()
+            if options.rivals:
+                window.rivals()
             if options.train:
                 window.train()
             window.fail()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ._validation import OutputError
@@ -44,7 +44,8 @@ def all_or_nothing(out: Path, files: Sequence[str]) -> Iterator[Path]:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         if created:
-            shutil.rmtree(out, ignore_errors=True)
+            with suppress(OSError):  # others may have put files there meanwhile
+                out.rmdir()
 
 
 def _move_together(work: Path, out: Path, files: Sequence[str]) -> None:

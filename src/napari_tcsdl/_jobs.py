@@ -176,7 +176,7 @@ class _Process:
         environment = dict(os.environ) | dict.fromkeys(_ONE_THREAD, "1")
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "napari_tcsdl._job_server"],
+            [sys.executable, "-P", "-m", "napari_tcsdl._job_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,

@@ -125,14 +125,17 @@ def compare(
         decode_tile=tile,
     )
     opened = open_calibrated(movie, pixel_size, frame_time)
-    if out is not None:
-        run_comparison(opened, truth, out, settings, overwrite)
-    if report is not None:
+    chosen = None
+    if report is not None:  # looked at before anything else runs for minutes
         from .rivals import ALL, StudyOptions
 
         chosen = StudyOptions(_words(rivals) or ALL, _ratios(ratios), lattice=lattice)
-        chosen = replace(chosen, held_out=held_out, split_seed=split_seed or 0)
-        run_study(opened, truth, report, settings, replace(chosen, overwrite=overwrite))
+        chosen = replace(chosen, held_out=held_out, split_seed=split_seed or 0, overwrite=overwrite)
+        chosen.codecs(), chosen.substance()
+    if out is not None:
+        run_comparison(opened, truth, out, settings, overwrite)
+    if report is not None and chosen is not None:
+        run_study(opened, truth, report, settings, chosen)
 
 
 def run_comparison(

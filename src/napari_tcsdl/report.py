@@ -64,6 +64,7 @@ def write_comparison(
         figure = figure_data(comparison, shown, scores, summary, middle)
         save_comparison_figure(figure, work / FIGURE)
         write_text(work / SUMMARY, json.dumps(summary, indent=2))
+        check_unused(out, files, overwrite)  # another run may have finished there meanwhile
     return summary
 
 

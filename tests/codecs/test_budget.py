@@ -86,7 +86,7 @@ def test_settings_name_encoder_version_flags_and_mapping():
     version = imagecodecs.jpeg8_version().split()[1]
     text = jpeg(noisy_frames(), 4000, (0, 255)).settings
     assert text.startswith(f"libjpeg-turbo {version}, one component, optimised Huffman tables")
-    assert text.endswith("8-bit pixels as they are")
+    assert text.endswith("8-bit pixels as they are (above 255 clipped)")
     wide = jpeg(noisy_frames(dtype=np.uint16), 4000, (100, 4000)).settings
     assert "100 … 4000 mapped linearly to 8 bits (clipped, rounded)" in wide
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_up import point, rival
 
-from napari_tcsdl.rivals import RAW_OVER_B, SAME_BYTES
+from napari_tcsdl.rivals import BEST_BELOW, RAW_OVER_B, SAME_BYTES
 from napari_tcsdl.rivals.encoder_cost import (
     ENOUGH_SECONDS,
     MOST_RUNS,
@@ -77,11 +77,13 @@ def test_the_clip_is_whole_blocks_of_bounded_size():
     assert clip_frames((7, 4_096, 4_096), 10) == 7
 
 
-def test_a_codec_is_timed_at_raw_over_b_if_it_gets_there():
+def test_a_codec_is_timed_at_the_size_at_which_it_is_best():
     at_b, same = point("a", 20.0, RAW_OVER_B), point("a", 19.0, SAME_BYTES)
+    best = point("a", 21.0, BEST_BELOW)
     from dataclasses import replace
 
     same = replace(same, quality=9.0)
     assert typical_quality(rival("a", same, at_b)) == 3.0
+    assert typical_quality(rival("a", at_b, replace(best, quality=5.0))) == 5.0
     assert typical_quality(rival("a", same)) == 9.0
     assert typical_quality(rival("a", replace(same, purposes=("ladder",)))) == 9.0

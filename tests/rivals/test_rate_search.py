@@ -108,3 +108,9 @@ def test_of_equal_scores_the_smallest_file_is_best():
     for index in range(3):
         encode(index)
     assert best_below(lambda index: math.inf, encode, encode.known, 1_000) == 0
+
+
+def test_a_size_that_fits_is_taken_even_if_the_smallest_quality_does_not():
+    encode = Encoder([105, 98, 120, 130])
+    encode(1)
+    assert largest_within(encode, encode.known, 4, 100) == 1

@@ -15,6 +15,7 @@ from napari_tcsdl.rivals import BEST_BELOW, EXACT, LADDER, SAME_BYTES, StudyOpti
 from napari_tcsdl.rivals.study_files import (
     CURVES,
     FRAMES,
+    HELD_OUT,
     SCORES,
     STUDY,
     load_study,
@@ -126,3 +127,27 @@ def test_earlier_files_are_kept_unless_they_may_be_replaced(write, tmp_path):
     assert (tmp_path / "out" / STUDY).read_bytes() == before
     write(overwrite=True)
     assert (tmp_path / "out" / STUDY).read_bytes() != before  # it took another time
+
+
+def test_files_of_others_in_the_folder_stay(write, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / HELD_OUT).write_text("mine")
+
+    def broken(found, path):
+        raise RuntimeError("no page")
+
+    with pytest.raises(RuntimeError, match="no page"):
+        write(also={"report.html": broken})
+    write()
+    assert (out / HELD_OUT).read_text() == "mine"
+
+
+def test_a_run_that_fails_keeps_what_another_wrote_meanwhile(write, tmp_path):
+    def broken(found, path):
+        (tmp_path / "out" / "notes.txt").write_text("mine")
+        raise RuntimeError("no page")
+
+    with pytest.raises(RuntimeError, match="no page"):
+        write(also={"report.html": broken})
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]

@@ -266,3 +266,18 @@ def test_budgets_are_those_of_the_study():
     text = told(ours(20.0), budgets=BUDGETS | {SAME_BYTES: 4_321})
     assert "(4,321 bytes)" in text
     assert SSIM.text(0.5) == "0.500"
+
+
+def test_who_loses_most_features_does_not_track_better():
+    lossy = {**fidelity(frc=1.6, share=0.3, rms=0.1), "tracking_lost": 0.97}
+    rivals = [
+        rival(name, point(name, psnr, SAME_BYTES), kind=kind, fidelity={SAME_BYTES: values})
+        for name, psnr, kind, values in (
+            ("unfolding", 20.0, OURS, fidelity(frc=1.6, share=0.3, rms=0.4)),
+            ("lossy", 15.0, "image", lossy),
+        )
+    ]
+    assert "tracking" not in told(*rivals)
+    found = {**lossy, "tracking_lost": 0.1}
+    (mine, other) = rivals
+    assert "LOSSY (0.1 Å rms)" in told(mine, replace(other, fidelity={SAME_BYTES: found}))

@@ -55,7 +55,7 @@ class PixelMap:
     def words(self) -> str:
         """What is done, for reports."""
         if self.exact:
-            return f"{self.bits}-bit pixels as they are"
+            return f"{self.bits}-bit pixels as they are (above {self.top} clipped)"
         high = self.low + self.top * self.step
         return f"{self.low:g} … {high:g} mapped linearly to {self.bits} bits (clipped, rounded)"
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.1
 """Least time between two reports, after the first: the window draws its curves at each."""
-HALO = 16
-"""[px] Margin that is denoised with a region and cut off: patches reach 12 px."""
 
 Step = Callable[[], None]
 """Called between two parts of the work; raises Cancelled to stop it."""
@@ -85,7 +83,7 @@ class StackTarget:
 
 
 class DenoisedTarget:
-    """Raw frames, denoised when they are needed; of a region no more than its surroundings."""
+    """Raw frames, denoised when they are needed."""
 
     def __init__(self, movie: Movie) -> None:
         self.movie = movie
@@ -99,16 +97,11 @@ class DenoisedTarget:
     def frame(self, index: int, region: Region | None, step: Step) -> NDArray[Any]:
         """See :class:`Target`."""
         step()
-        reference = self._prepared(step)
-        if region is None:
-            return self._whole.frame(index)
-        height, width = self.movie.shape[1:]
-        top, left = max(region.top - HALO, 0), max(region.left - HALO, 0)
-        bottom, right = min(region.bottom + HALO, height), min(region.right + HALO, width)
-        raw = self.movie.read(index, index + 1)[:, top:bottom, left:right]
-        rows = slice(region.top - top, region.bottom - top)
-        columns = slice(region.left - left, region.right - left)
-        return reference.frames(raw, index)[0][rows, columns]
+        self._prepared(step)
+        # Whole frames: denoising looks for like patches far around, and how it does is chosen by
+        # all of a frame. They are kept, here and with the movie, so that other regions cost less.
+        whole = self._whole.frame(index)
+        return whole if region is None else whole[region.slices]
 
     def _denoise_whole(self, index: int) -> NDArray[np.float32]:
         assert self._reference is not None  # frame() prepares it

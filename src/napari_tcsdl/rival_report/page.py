@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from ..rivals.material import segments_of
 from ..rivals.points import OURS, PURPOSE_WORDS, Shown, Study
 from . import tables
 from .pictures import detail, grey_limits, overview, spectrum, spectrum_floor
@@ -177,8 +178,9 @@ def _held_out(study: Study) -> str:
         return f"<p>{escape(facts.refused)}</p>" + tables.held_out_facts(study)
     note = (
         "No reference is needed here: the electrons of each frame are split by chance into two "
-        "halves, each rival codes one of them, and the other, which it never saw, judges what "
-        "comes back; the noise of the judge is taken off. Everybody gets half the dose, so numbers "
+        "halves, each rival codes one of them at the quality that was best for the whole movie (it "
+        "is not searched again), and the other, which it never saw, judges what comes back; the "
+        "noise of the judge is taken off. Everybody gets half the dose, so numbers "
         "are lower than above, and only comparisons within this table count; where the dependence "
         "of the halves is not near 0 they share noise (or the finest detail), and mean squared "
         "errors may be off by what is told below."
@@ -199,8 +201,12 @@ def _bytes(study: Study) -> str:
 
 
 def _making(study: Study) -> str:
+    shape = (int(study.movie["frames"]), *study.movie["frame_shape"])
+    longest = max(b - a for a, b in segments_of(shape, study.compression_ratio))
     return (
-        f"<p>It took {study.seconds:.0f} s.</p>"
+        f"<p>It took {study.seconds:.0f} s. Codecs encode {longest} frames at a time, each time a "
+        "new file with a keyframe of its own: video codecs lose by it where that is few. They are "
+        "timed at their best size, ours at the B of the study.</p>"
         + tables.encoders(study)
         + f'<div class="pair">{tables.facts(study.settings)}{tables.facts(study.software)}</div>'
     )

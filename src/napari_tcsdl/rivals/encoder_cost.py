@@ -17,7 +17,7 @@ from ..pipeline import make_masks
 from ..settings import Settings
 from .frames import FrameFile
 from .material import Material
-from .points import RAW_OVER_B, SAME_BYTES, EncoderCost, Rival
+from .points import BEST_BELOW, RAW_OVER_B, SAME_BYTES, EncoderCost, Rival
 
 CLIP_PIXELS = 2**22
 """Pixels, at most, that are encoded for it: 64 frames of 256². At least one block is."""
@@ -124,7 +124,8 @@ def measured(encode: Callable[[], str], n_frames: int) -> RawCost:
     spent, runs = seconds, 1
     while spent < ENOUGH_SECONDS and runs < MOST_RUNS:
         again, _ = _timed(encode)
-        seconds, spent, runs = min(seconds, again), spent + again, runs + 1
+        # A coarse clock reads 0 now and then.
+        seconds, spent, runs = min(seconds or again, again or seconds), spent + again, runs + 1
     return RawCost(seconds, peak, n_frames, settings)
 
 
@@ -161,7 +162,7 @@ def measure_costs(
     found: dict[str, RawCost] = {}
 
     def on_done(index: int, result: Any) -> None:
-        if isinstance(result, RawCost):
+        if isinstance(result, RawCost) and result.seconds > 0:  # else below what the clock tells
             found[jobs[index].name] = result
 
     run_jobs(jobs, on_done, progress, processes=processes, fresh=True)
@@ -172,8 +173,8 @@ def measure_costs(
 
 
 def typical_quality(rival: Rival) -> float | None:
-    """Return the quality at which a codec is timed: that of raw/B, or the nearest it has."""
-    for purpose in (RAW_OVER_B, SAME_BYTES):
+    """Return the quality at which a codec is timed: that of its best size up to raw/B."""
+    for purpose in (BEST_BELOW, RAW_OVER_B, SAME_BYTES):
         point = rival.point(purpose)
         if point is not None:
             return point.quality

@@ -55,9 +55,11 @@ def largest_within(size: Size, known: Mapping[int, int], count: int, budget: int
     budget
         [bytes]
     """
-    if size(0) > budget:
+    size(0)
+    within = [index for index, n_bytes in known.items() if n_bytes <= budget]
+    if not within:
         return None
-    fits = max(index for index, n_bytes in known.items() if n_bytes <= budget)
+    fits = max(within)
     exceeds = min((index for index in known if index > fits), default=count)
     halve = False
     while exceeds - fits > 1:

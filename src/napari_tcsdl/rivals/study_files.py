@@ -112,7 +112,8 @@ def write_study(
         save_study(found, work)
         for name, write in further.items():
             write(found, work / name)
-    if not held_out:  # that of the study that was replaced
+        check_unused(out, names, overwrite)  # another run may have finished there meanwhile
+    if overwrite and not held_out:  # that of the study that was replaced
         (out / HELD_OUT).unlink(missing_ok=True)
     return found
 

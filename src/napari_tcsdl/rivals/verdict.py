@@ -111,6 +111,10 @@ def _disagreements(study: Study) -> Iterable[str]:
         yield from _beyond(ranking, purpose, where)
 
 
+MOST_LOST = 0.5
+"""Share of lost features beyond which the tracking error of the others is not told."""
+
+
 @dataclass(frozen=True)
 class _Beyond:
     """A score of ``Fidelity``: its name in words, its value (lower is better), and as text."""
@@ -127,10 +131,16 @@ def _lost_spots(fidelity: Mapping[str, Any]) -> float | None:
     return 1.0 - float(np.mean(shares)) if shares else None
 
 
+def _tracked(fidelity: Mapping[str, Any]) -> float | None:
+    """Tracking error, where most features were found: of a few others it says nothing."""
+    lost = fidelity.get("tracking_lost") or 0.0
+    return None if lost > MOST_LOST else fidelity.get("tracking_rms")
+
+
 _BEYOND = (
     _Beyond("FRC (½)", lambda f: f.get("frc_half"), lambda value, unit: f"{value:.3g} {unit}"),
     _Beyond("Bragg spots", _lost_spots, lambda value, unit: f"{100 * (1 - value):.0f} % kept"),
-    _Beyond("tracking", lambda f: f.get("tracking_rms"), lambda v, unit: f"{v:.2g} {unit} rms"),
+    _Beyond("tracking", _tracked, lambda v, unit: f"{v:.2g} {unit} rms"),
 )
 
 

@@ -9,10 +9,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Qt, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..._validation import Cancelled, TcsdlError
 from ..job import Job, Report
@@ -35,15 +35,6 @@ def emit(owner: QObject, signal: str, *values: Any) -> None:
         getattr(owner, signal).emit(*values)
 
 
-class _End(QObject):
-    """Tells that a thread has told its last, also where the thread has fallen silent.
-
-    The thread, and whoever listens to it, are let go of then.
-    """
-
-    reached = Signal()
-
-
 class Thread(QObject):
     """A plain Python thread that tells the window by signals.
 
@@ -54,7 +45,6 @@ class Thread(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__()
         self.silent = False
-        self._end = _End(self)
         self._thread = threading.Thread(target=self._run_to_the_end, name=THREAD_NAME, daemon=True)
         if parent is not None:
             parent.destroyed.connect(self._fall_silent)
@@ -67,7 +57,7 @@ class Thread(QObject):
         """Begin; returns at once."""
         _let_go_of_ended()
         _running.add(self)
-        self._end.reached.connect(partial(_let_go_of, self))
+        _keeper()  # made here, in the thread of the window
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -80,7 +70,7 @@ class Thread(QObject):
         try:
             self._run()
         finally:
-            emit(self._end, "reached")
+            emit(_keeper(), "told_its_last", self)
 
     def _run(self) -> None:
         raise NotImplementedError
@@ -98,9 +88,27 @@ def _let_go_of_ended() -> None:
             thread.deleteLater()
 
 
-def _let_go_of(thread: Thread) -> None:
-    thread.wait(END_SECONDS)  # it has told its last, and does nothing more
-    _let_go_of_ended()
+class _Keeper(QObject):
+    """Hears of every thread that it has told its last, also where the thread has fallen silent.
+
+    The thread, and whoever listens to it, are let go of then: a dock that was closed meanwhile
+    would otherwise live on until the next thread begins.
+    """
+
+    told_its_last = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told_its_last.connect(self._let_go, Qt.ConnectionType.QueuedConnection)
+
+    def _let_go(self, thread: Thread) -> None:
+        thread.wait(END_SECONDS)
+        _let_go_of_ended()
+
+
+@lru_cache
+def _keeper() -> _Keeper:
+    return _Keeper()
 
 
 class Worker(Thread):
