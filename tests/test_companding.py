@@ -160,3 +160,14 @@ def test_decoders_are_told_of_the_noise_that_rounding_adds():
     added = companding_table(CAMERA, 5, 10_000, 1.0).noise(NoiseModel(30.0, -2900.0, 200.0))
     assert added.variance(200.0) == pytest.approx(13 / 12 * CAMERA.variance(200.0))
     assert added.mean == 200.0
+
+
+@pytest.mark.parametrize(
+    ("noise", "highest", "expected"),
+    [(NoiseModel(0.1, -100.0), 65535, 0.0), (NoiseModel(1.0, -100.0), 65535, 0.0)],
+)
+def test_a_blank_part_of_a_movie_with_a_pedestal_has_a_table(noise, highest, expected):
+    table = companding_table(noise, 1, highest, 0.25, expected=expected)
+    assert table is not None
+    ends = table.expand(table.compress(np.array([0, highest], np.uint16)))
+    np.testing.assert_allclose(ends, [0, highest], atol=0.25 * noise.variance(highest) ** 0.5)

@@ -139,3 +139,14 @@ def test_old_files_know_no_pedestal():
     assert (model.pedestal, model.read_noise) == (None, None)
     known = NoiseModel(30.0, -1400.0, 460.0, 100.0, 40.0)
     assert NoiseModel.from_json(known.to_json()) == known
+
+
+@pytest.mark.parametrize("pedestal", [0, 20, 100, 1000])
+def test_blank_borders_do_not_bend_the_line(pedestal):
+    """As drift correction leaves them: pixels that never change."""
+    ramp = np.broadcast_to(np.linspace(20, 60, 128), (8, 128, 128))
+    frames = (np.random.default_rng(0).poisson(ramp) + pedestal).astype(np.uint16)
+    frames[:, :26] = 0
+    model = estimate_noise(frames)
+    assert model.gain == pytest.approx(1, abs=0.06)
+    assert model.variance(pedestal + 40) == pytest.approx(40, rel=0.06)

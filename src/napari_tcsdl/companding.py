@@ -274,7 +274,8 @@ def _steps(
     linear = int(np.ceil(turn / least)) if turn else 0
     start = linear * least
     first = max(gain * start + offset, 0.0) ** 0.5
-    count = ((gain * max(end, start) + offset) ** 0.5 - first) / (fraction * gain / 2)
+    highest_root = max(gain * max(end, start) + offset, 0.0) ** 0.5
+    count = (highest_root - first) / (fraction * gain / 2)
     if linear + count >= MAX_CODES:
         return None
     u = first + fraction * gain / 2 * np.arange(int(count) + 2)

@@ -230,7 +230,7 @@ def _binned_variances(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Mean, robust variance and population of bins of ``values`` of about equal population."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    order = np.searchsorted(edges, values, side="right")
+    order = np.searchsorted(edges, values, side="left")  # what is constant is a bin of its own
     rows = []
     for index in range(len(edges) + 1):
         member = order == index
@@ -268,6 +268,9 @@ def _fit_line(
 ) -> NoiseModel:
     """Weighted straight line through (value, variance), with gain ≥ 0."""
     constant = NoiseModel(0.0, _robust_mean(variances, counts))
+    seen = variances > 0  # pixels that never change (padding, dead ones) say nothing of the slope
+    if seen.sum() >= 3:
+        values, variances, counts = values[seen], variances[seen], counts[seen]
     spread = np.sqrt(np.average((values - np.average(values, weights=counts)) ** 2, weights=counts))
     if len(values) < 3 or spread == 0 or constant.offset_variance == 0:
         return constant

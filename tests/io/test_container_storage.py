@@ -328,3 +328,10 @@ def test_codecs_of_version_2_do_not_pass_for_version_1(first_version):
     file.write_text(file.read_text().replace("bitshuffle", "shuffle"))
     with pytest.raises(CorruptFileError, match=r'shuffle "shuffle" instead of "bitshuffle"'):
         open_compressed(first_version)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_the_best_coding_is_no_larger_than_any_other(dtype):
+    values = np.random.default_rng(0).normal(120, 20, (256, 256)).astype(dtype)
+    sizes = {name: stored_size(values, Storage(None, name)) for name in ("zstd", "best")}
+    assert sizes["best"] <= sizes["zstd"] + 16  # a tag for the chunk, and its checksum

@@ -40,21 +40,29 @@ class _Coding(NamedTuple):
     decode: Callable[[bytes], Any]
 
 
+def _zstd(values: NDArray[Any]) -> bytes:
+    """Return the smaller of shuffled and not: floats with few different values do without."""
+    plain = np.ascontiguousarray(values)  # of bytes, imagecodecs ignores the size of the type
+    coded = (
+        imagecodecs.blosc_encode(
+            plain,  # type: ignore[arg-type] # it takes arrays, too
+            level=LEVEL,
+            compressor="zstd",
+            shuffle=shuffle,
+            typesize=values.itemsize,
+            numthreads=1,
+        )
+        for shuffle in (1, 0)
+    )
+    return min((bytes(content) for content in coded), key=len)
+
+
 _CODINGS = {
     "zstd": _Coding(
         0,
         "zstd",
         imagecodecs.BLOSC,
-        lambda values: bytes(
-            imagecodecs.blosc_encode(
-                values.tobytes(),
-                level=LEVEL,
-                compressor="zstd",
-                shuffle=1,
-                typesize=values.itemsize,
-                numthreads=1,
-            )
-        ),
+        _zstd,
         lambda content: imagecodecs.blosc_decode(content, numthreads=1),
     ),
     "jpegls": _Coding(
