@@ -188,7 +188,7 @@ class Person:
         bench = self.docked("Workbench")
         ours = [bench, *bench.panels.values(), *(self.docked(name) for name in (FFT, SCORES))]
         gone = [weakref.ref(widget) for widget in ours]
-        gone += [weakref.ref(Session.of(self.viewer))]
+        assert Session.find(self.viewer) is not None
         for name in (FFT, SCORES, "Workbench"):
             click(self.qtbot, title_bar_of(self.docked(name)).close_button)
         return gone
@@ -229,6 +229,7 @@ def test_from_the_sample_to_closed_docks_by_mouse_and_keys(window, qtbot, sample
     with suppress(qtbot.TimeoutError):  # what threads have told last is delivered meanwhile
         qtbot.waitUntil(all_gone, timeout=5000)
     assert [ref() for ref in gone if ref() is not None] == []
+    assert Session.find(viewer) is None
     assert ours_among(set(QApplication.topLevelWidgets()) - before) == []
     assert ours_among(viewer.window._qt_window.findChildren(QWidget)) == []
     assert len(viewer.dims.events.point.callbacks) == listeners
