@@ -84,15 +84,6 @@ def interruptible() -> Iterator[Event]:
         signal.signal(signal.SIGINT, previous)
 
 
-def human_bytes(count: float) -> str:
-    """``count`` bytes in the unit that reads best, for example ``3.9 MB`` (decimal units)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
 def frames_kept(compressed: CompressedMovie) -> str:
     """Say how many frames a file holds, and whether that is all of them."""
     kept, whole = compressed.frames_valid, compressed.header.shape[0]

@@ -35,7 +35,6 @@ from ._cli_common import (
     Weights,
     frame_progress,
     frames_kept,
-    human_bytes,
     open_calibrated,
     settings_from,
     start_window,
@@ -44,6 +43,7 @@ from ._cli_common import (
     with_decoding_of,
 )
 from ._validation import Cancelled, TcsdlError
+from ._words import human_bytes
 from .cli_compare import compare, run_comparison
 from .cli_info import info, recommend, validate, view
 from .cli_train import train

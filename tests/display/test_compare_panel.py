@@ -11,8 +11,8 @@ from napari.layers._source import layer_source
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QProgressBar
 
 from napari_tcsdl._validation import DeviceError
+from napari_tcsdl._words import human_bytes
 from napari_tcsdl.display._qt.compare_panel import ComparePanel
-from napari_tcsdl.display._qt.controls import readable_bytes
 from napari_tcsdl.display.job import ComparisonJob
 from napari_tcsdl.io import open_compressed
 
@@ -265,7 +265,7 @@ def test_the_copy_is_made_and_weighed_in_a_thread(dock, qtbot, tmp_path, monkeyp
     assert where
     assert threading.main_thread() not in where
     size = sum(file.stat().st_size for file in weigh(tmp_path, "*") if file.is_file())
-    assert dock.status.text() == f"saved kept.tcs.zarr, {readable_bytes(size)}"
+    assert dock.status.text() == f"saved kept.tcs.zarr, {human_bytes(size)}"
 
 
 def test_a_measurement_can_be_reconstructed(dock_of, viewer, compressed_layer, qtbot):

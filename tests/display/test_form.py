@@ -5,7 +5,8 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLabel
 
-from napari_tcsdl.display._qt.controls import duration, readable_bytes
+from napari_tcsdl._words import human_bytes
+from napari_tcsdl.display._qt.controls import duration
 from napari_tcsdl.display._qt.form import SettingsForm
 from napari_tcsdl.display._qt.results import ResultsPanel, ScoreTable, decibel
 from napari_tcsdl.display._qt.run_box import progress_text
@@ -176,9 +177,9 @@ def test_durations_read_well(seconds, text):
 
 
 def test_numbers_read_well():
-    assert readable_bytes(17) == "17 B"
-    assert readable_bytes(1_119_000) == "1.12 MB"
-    assert readable_bytes(999_900) == "1 MB"
+    assert human_bytes(17) == "17 B"
+    assert human_bytes(1_119_000) == "1.12 MB"
+    assert human_bytes(999_900) == "1 MB"
     assert decibel(float("inf")) == "∞"
     assert decibel(23.456) == "23.46"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._words import human_bytes
 from ..settings import Settings
 from .layers import title_of
 
@@ -116,10 +117,11 @@ def point_name(rival: Rival, point: RatePoint) -> str:
 
 def scores_line(point: RatePoint, raw_bytes: int) -> str:
     """Write its bytes and scores in one line."""
-    from ..rival_report.words import decibels, ratio, size
+    from ..rival_report.words import decibels, ratio
 
     share = ratio(raw_bytes / point.n_bytes)
-    return f"{size(point.n_bytes)} ({share}),  {decibels(point.psnr)} dB,  SSIM {point.ssim:.3f}"
+    real = f"{human_bytes(point.n_bytes)} ({share})"
+    return f"{real},  {decibels(point.psnr)} dB,  SSIM {point.ssim:.3f}"
 
 
 def cost_line(rival: Rival, point: RatePoint) -> str:
@@ -162,11 +164,11 @@ def table_rows(rivals: Iterable[Rival], purpose: str, raw_bytes: int) -> list[Ro
 
 
 def _full_row(rival: Rival, point: RatePoint, raw_bytes: int) -> Row:
-    from ..rival_report.words import decibels, ratio, size
+    from ..rival_report.words import decibels, ratio
 
     cells = (
         title_of(rival.name) if rival.kind == "ours" else rival.label,
-        size(point.n_bytes),
+        human_bytes(point.n_bytes),
         ratio(raw_bytes / point.n_bytes),
         decibels(point.psnr),
         f"{point.ssim:.3f}",
@@ -177,7 +179,6 @@ def _full_row(rival: Rival, point: RatePoint, raw_bytes: int) -> Row:
 
 
 def _empty_row(rival: Rival, purpose: str) -> Row:
-    from ..rival_report.words import size
 
     label = title_of(rival.name) if rival.kind == "ours" else rival.label
     least = rival.over_budget.get(purpose)
@@ -185,5 +186,5 @@ def _empty_row(rival: Rival, purpose: str) -> Row:
         reason = rival.absent or "nothing at this size"
         short = "missing" if rival.missing else "refused" if rival.refused else reason
         return Row(rival.name, (label, short), reason, None)
-    text = f"over budget: at least {size(least)}"
+    text = f"over budget: at least {human_bytes(least)}"
     return Row(rival.name, (label, text), f"{rival.label}: {text}", None)

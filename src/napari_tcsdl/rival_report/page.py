@@ -6,13 +6,14 @@ from html import escape
 
 import numpy as np
 
+from .._words import human_bytes
 from ..rivals.material import segments_of
 from ..rivals.points import OURS, PURPOSE_WORDS, Shown, Study
 from . import tables
 from .pictures import detail, grey_limits, overview, spectrum, spectrum_floor
 from .plots import cost_quality, rate_distortion
 from .style import STYLE
-from .words import colours, decibels, ratio, size
+from .words import colours, decibels, ratio
 
 
 def html_report(study: Study) -> str:
@@ -62,8 +63,8 @@ def _headline(study: Study) -> str:
     size_words = "pixel size unknown" if pixel is None else f"{pixel:g} Å/px"
     return (
         f"{movie['frames']} frames of {height} × {width} px, {movie['dtype']}, {size_words}, "
-        f"{size(study.raw_bytes)} raw; B = {study.compression_ratio} frames per measurement, "
-        f"{size(study.file_bytes['total'])} on disk"
+        f"{human_bytes(study.raw_bytes)} raw; B = {study.compression_ratio} frames per "
+        f"measurement, {human_bytes(study.file_bytes['total'])} on disk"
     )
 
 
@@ -140,7 +141,7 @@ def _caption(study: Study, item: Shown) -> tuple[str, str]:
     raw = ratio(study.raw_bytes / point.n_bytes)
     return rival.label, (
         f"{PURPOSE_WORDS.get(item.purpose, item.purpose)}: {decibels(point.psnr)} dB, SSIM "
-        f"{point.ssim:.3f}, {size(point.n_bytes)} ({raw})"
+        f"{point.ssim:.3f}, {human_bytes(point.n_bytes)} ({raw})"
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from .._words import human_bytes
 from ..rivals.points import BEST_BELOW, OURS, RAW_OVER_B, SAME_BYTES, RatePoint, Rival, Study
 from .svg import Axis, Plot
-from .words import colours, dash, decibels, ratio, size, symbol
+from .words import colours, dash, decibels, ratio, symbol
 
 _CHOSEN, _STEP = 5.5, 3.0
 """[px] Radius of points that serve a purpose, and of mere steps of a curve."""
@@ -31,7 +32,7 @@ def rate_distortion(study: Study, what: str = "psnr") -> str:
         "real bytes of the movie, and raw bytes over them",
         *_log_ends(bytes_of),
         logarithmic=True,
-        words=size,
+        words=human_bytes,
         under=lambda count: ratio(study.raw_bytes / count),
     )
     up = Axis(title, *_ends(getattr(point, what) for point in points))
@@ -93,7 +94,7 @@ def _chosen(point: RatePoint, rival: Rival, study: Study) -> bool:
 
 def _words(point: RatePoint, study: Study) -> str:
     return (
-        f"{decibels(point.psnr)} dB, SSIM {point.ssim:.3f}, {size(point.n_bytes)} "
+        f"{decibels(point.psnr)} dB, SSIM {point.ssim:.3f}, {human_bytes(point.n_bytes)} "
         f"({ratio(study.raw_bytes / point.n_bytes)}), {point.settings}"
     )
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from .._words import human_bytes
 from ..rivals.points import BUDGETED, EXACT, OURS, PURPOSE_WORDS, RatePoint, Rival, Study
 from ..rivals.rival_facts import HeldOutScore
-from .words import KINDS, cell, decibels, number, ratio, size
+from .words import KINDS, cell, decibels, number, ratio
 
 
 def scores(study: Study) -> str:
@@ -22,7 +23,7 @@ def scores(study: Study) -> str:
     }
     head = ['<tr><th rowspan="2">codec</th>']
     for purpose in purposes:
-        title = PURPOSE_WORDS[purpose] + f" (≤ {size(study.budgets[purpose])})"
+        title = PURPOSE_WORDS[purpose] + f" (≤ {human_bytes(study.budgets[purpose])})"
         head.append(f'<th colspan="3">{escape(title)}</th>')
     head.append('<th rowspan="2">encoding</th></tr><tr>')
     head += [cell(name, tag="th") for _ in purposes for name in ("PSNR [dB]", "SSIM", "bytes")]
@@ -49,14 +50,14 @@ def _score_row(
         point = _point(study, rival, purpose)
         if point is None:
             least = rival.over_budget.get(purpose)
-            text = "–" if least is None else f"over budget: at least {size(least)}"
+            text = "–" if least is None else f"over budget: at least {human_bytes(least)}"
             cells.append(f'<td colspan="3" class="muted">{escape(text)}</td>')
             continue
         for what, text in (("psnr", _deviated(point)), ("ssim", f"{point.ssim:.3f}")):
             wins = getattr(point, what) == best[purpose, what]
             cells.append(cell(text, "best" if wins else ""))
         raw = ratio(study.raw_bytes / point.n_bytes)
-        cells.append(cell(f"{size(point.n_bytes)} ({raw})", "muted"))
+        cells.append(cell(f"{human_bytes(point.n_bytes)} ({raw})", "muted"))
     cost = "–" if rival.cost is None else ratio(rival.cost.ratio_to_ours)
     row = "".join([*cells, cell(cost)])
     kind = ' class="ours"' if rival.kind == OURS else ""
@@ -91,14 +92,19 @@ def lossless(study: Study) -> str:
         if rival.kind == "lossless" and point is not None:
             cost = "–" if rival.cost is None else ratio(rival.cost.ratio_to_ours)
             rows.append(
-                _row(rival.label, size(point.n_bytes), ratio(study.raw_bytes / point.n_bytes), cost)
+                _row(
+                    rival.label,
+                    human_bytes(point.n_bytes),
+                    ratio(study.raw_bytes / point.n_bytes),
+                    cost,
+                )
             )
     return _simple(("codec", "bytes", "raw ÷ bytes", "encoding"), rows)
 
 
 def storage(study: Study) -> str:
     """Our real file, and its ratio taken three ways."""
-    rows = [_row(name, size(count)) for name, count in study.file_bytes.items()]
+    rows = [_row(name, human_bytes(count)) for name, count in study.file_bytes.items()]
     rows += [
         _row(f"ratio, {name.replace('_', ' ')}", ratio(value))
         for name, value in study.storage_ratios.items()
@@ -115,7 +121,7 @@ def costs(study: Study) -> str:
     for name, cost in named:
         if cost is None:
             continue
-        peak = "–" if cost.peak_bytes is None else size(cost.peak_bytes)
+        peak = "–" if cost.peak_bytes is None else human_bytes(cost.peak_bytes)
         rows.append(
             _row(
                 name,
@@ -177,7 +183,7 @@ def held_out(study: Study) -> str:
             cell(_unseen(score, facts.data_range), "best" if score.mse == least else ""),
             cell("–" if math.isinf(score.resolution) else f"{score.resolution:.3g}"),
             cell("–" if score.quality is None else f"{score.quality:g}"),
-            cell(size(score.n_bytes), "muted"),
+            cell(human_bytes(score.n_bytes), "muted"),
         ]
         kind = ' class="ours"' if rival.kind == OURS else ""
         rows.append(f"<tr{kind}>{''.join(cells)}</tr>")

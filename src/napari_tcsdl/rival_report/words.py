@@ -48,15 +48,6 @@ def decibels(value: float) -> str:
     return "∞" if math.isinf(value) else f"{value:.2f}"
 
 
-def size(count: float) -> str:
-    """Bytes in the unit that reads best (decimal units)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
 def number(value: float) -> str:
     """Three digits, and no exponent for large numbers."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

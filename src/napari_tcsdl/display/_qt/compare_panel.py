@@ -8,10 +8,11 @@ from pathlib import Path
 import napari
 from qtpy.QtWidgets import QFileDialog
 
+from ..._words import human_bytes
 from ..file_layers import SUFFIX
 from ..run import compressed_file
 from ..store import ResultStore, copy_compressed
-from .controls import button, readable_bytes, rule
+from .controls import button, rule
 from .estimate import Estimate
 from .form import SettingsForm
 from .mode_bar import GRID
@@ -161,7 +162,7 @@ class ComparePanel(RunPanel):
 
     def _on_saved(self, saved: tuple[Path, int]) -> None:
         target, size = saved
-        self.status.setText(f"saved {target.name}, {readable_bytes(size)}")
+        self.status.setText(f"saved {target.name}, {human_bytes(size)}")
 
     # --- close --------------------------------------------------------------------------------
 

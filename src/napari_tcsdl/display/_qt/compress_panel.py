@@ -9,12 +9,13 @@ import napari
 from qtpy.QtWidgets import QFileDialog
 
 from ..._validation import TcsdlError, check_compression_ratio
+from ..._words import human_bytes
 from ..compression_job import Compressed, CompressionJob
 from ..contributions import read_layers
 from ..file_layers import SUFFIX
 from ..job import Report
 from ..layers import movie_from_layer
-from .controls import duration, readable_bytes, rule
+from .controls import duration, rule
 from .form import SettingsForm
 from .form_panel import FormPanel
 from .results import BytesTable
@@ -92,7 +93,7 @@ class CompressPanel(FormPanel):
         if late or not isinstance(report, Compressed):
             return
         self.bytes.show_bytes(report.raw_bytes, report.real_bytes)
-        rate = readable_bytes(report.raw_bytes / max(report.seconds, 1e-9))
+        rate = human_bytes(report.raw_bytes / max(report.seconds, 1e-9))
         self._said = f"{report.path.name}: {duration(report.seconds)}, {rate}/s of raw frames"
         self.threads.call(partial(read_layers, report.path), self.inputs.add, self.show_error, self)
 

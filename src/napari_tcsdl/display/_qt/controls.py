@@ -199,15 +199,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
-def readable_bytes(count: float) -> str:
-    """Write ``count`` bytes in the unit that reads best."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:  # what is rounded to 1000 reads better in the next unit
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
 def form_layout() -> QFormLayout:
     """Return an empty form: labels on the right, fields as wide as there is room."""
     form = QFormLayout()

@@ -11,11 +11,12 @@ from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..._validation import InputError, TcsdlError
+from ..._words import human_bytes
 from ...settings import Settings
 from ..job import kept_stacks
 from ..layers import movie_from_layer
 from ..store import stack_bytes
-from .controls import duration, quiet_label, readable_bytes
+from .controls import duration, quiet_label
 from .worker import Threads
 
 PATIENCE_MS = 500
@@ -83,11 +84,11 @@ class Estimate(QWidget):
 
     def _on_cost(self, generation: int, cost: Any) -> None:
         if self._is_last(generation):
-            memory = readable_bytes(cost.memory_bytes)
-            device = f", {readable_bytes(cost.device_bytes)} of the GPU" * bool(cost.device_bytes)
+            memory = human_bytes(cost.memory_bytes)
+            device = f", {human_bytes(cost.device_bytes)} of the GPU" * bool(cost.device_bytes)
             self.label.setText(
                 f"about {duration(float(f'{cost.seconds:.1g}'))}, {memory} of memory{device}, "
-                f"{readable_bytes(cost.disk_bytes)} of disk"
+                f"{human_bytes(cost.disk_bytes)} of disk"
             )
             self.label.setToolTip(cost.how)
 

@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..._words import human_bytes
 from ...settings import Settings
 from ..layers import title_of
-from .controls import readable_bytes
 
 COLUMNS = ("", "PSNR", "SSIM", "mean PSNR", "SSIM", "size")
 TIPS = (
@@ -86,7 +86,7 @@ class ScoreTable(QTableWidget):
                 f"{score.ssim:.3f}" if score else "–",
                 decibel(mean[0]) if mean else "–",
                 f"{mean[1]:.3f}" if mean else "–",
-                readable_bytes(mean[2]) if mean else "–",
+                human_bytes(mean[2]) if mean else "–",
             )
             for column, text in enumerate(texts, start=1):
                 self._cells[row, column].setText(text)
@@ -147,7 +147,7 @@ class BytesTable(QWidget):
             }
         for name in ("raw", "measurements", "overhead", "total"):
             value = values.get(name)
-            self.values[name].setText("–" if value is None else readable_bytes(value))
+            self.values[name].setText("–" if value is None else human_bytes(value))
         ratio = f"{raw / real['total']:.2f} ×" if raw is not None and real is not None else "–"
         self.values["ratio"].setText(ratio)
 

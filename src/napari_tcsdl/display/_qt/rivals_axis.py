@@ -6,7 +6,7 @@ import math
 
 import pyqtgraph as pg
 
-from .controls import readable_bytes
+from ..._words import human_bytes
 
 LABEL = 48
 """[px] Room that the text of one tick takes."""
@@ -39,4 +39,4 @@ class ByteAxis(pg.AxisItem):
         self, values: list[float], scale: float, spacing: float
     ) -> list[str]:
         """Write bytes, and their ratio."""
-        return [f"{readable_bytes(10**v)}\n{self.raw_bytes / 10**v:.3g} ×" for v in values]
+        return [f"{human_bytes(10**v)}\n{self.raw_bytes / 10**v:.3g} ×" for v in values]

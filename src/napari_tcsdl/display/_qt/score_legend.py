@@ -11,9 +11,9 @@ from qtpy.QtCore import QPointF, QSize, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
+from ..._words import human_bytes
 from ..layers import title_of
 from ..scoreboard import Summary
-from .controls import readable_bytes
 from .score_style import style_of
 
 COLUMNS = {
@@ -119,7 +119,7 @@ def _texts(mean: Summary) -> tuple[str, str, str, str]:
     return (
         spread(mean.psnr, mean.psnr_sd, 2),
         spread(mean.ssim, mean.ssim_sd, 3),
-        readable_bytes(mean.bytes),
+        human_bytes(mean.bytes),
         "–" if mean.storage_ratio is None else f"{mean.storage_ratio:.3g} ×",
     )
 
