@@ -1,6 +1,8 @@
 """Our decoder: any B, any size, any dose; tiles, batches and units make no difference."""
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from napari_tcsdl.masks import Masks
 from napari_tcsdl.measurement import Phi
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.reconstruction import GroupBlock, reconstruct_tiled
+from napari_tcsdl.reconstruction._deviation import FEATURES, clues
 from napari_tcsdl.reconstruction.base import BlockContext, Segment
 from napari_tcsdl.reconstruction.unfolding import (
     CodedSequence,
@@ -169,10 +172,10 @@ def test_the_residual_of_the_truth_is_nothing():
     assert float(coded.residual(torch.from_numpy(frames).float()[None]).abs().max()) < 1e-4
 
 
-@pytest.mark.parametrize("place", [20, 24, 28, 30])
-def test_receptive_radius_is_true(place):
+@pytest.mark.parametrize(("place", "own"), [(20, 0), (24, 0), (28, 8), (30, 8)])
+def test_receptive_radius_is_true(place, own):
     """A pixel changes what lies within the radius, and nothing beyond, wherever it lies."""
-    config = UnfoldingConfig(width=8, deep_width=8, stages=2, shifts=(1, 1))
+    config = UnfoldingConfig(8, 8, stages=2, shifts=(1, 1), deviation_width=own)
     radius = config.receptive_radius
     net, middle = make_net(config).double(), radius + place
     coded = make_coded((3,), ((2 * middle + 40) // 16 * 16, 24), ratio=3)
@@ -187,7 +190,43 @@ def test_receptive_radius_is_true(place):
         reached = rows.nonzero()[:, 0] - middle
         assert -radius <= int(reached.min())
         assert int(reached.max()) <= radius
-        assert int(reached.max() - reached.min()) > radius  # and it is not far too large
+        if quiet is before[1] or not own:  # the frames do not reach as far as their deviation
+            assert int(reached.max() - reached.min()) > radius  # and it is not far too large
+
+
+def test_the_deviation_is_corrected_by_the_residual_and_the_frames_are_not():
+    """What Φx̂ leaves over is all that differs between two noise levels of clean features."""
+    config = UnfoldingConfig(8, 8, stages=1, shifts=(1, 1), deviation_width=8)
+    net, coded = make_net(config), make_coded((4,), (32, 32), ratio=4)
+    plain = make_net(replace(config, deviation_width=0))
+    plain.load_state_dict(
+        {k: v for k, v in net.state_dict().items() if not k.startswith("deviation")}
+    )
+    with torch.inference_mode():
+        with_it, without = net(coded), plain(coded)
+    torch.testing.assert_close(with_it.frames, without.frames)
+    assert not torch.allclose(with_it.log_sigma, without.log_sigma)
+
+
+def test_clues_measure_the_residual_in_units_of_its_noise():
+    generator = torch.Generator().manual_seed(2)
+    sigma = torch.full((1, 2, 64, 64), 0.3)
+    noise = sigma * torch.randn(sigma.shape, generator=generator)
+    frames = torch.zeros_like(sigma)
+    as_expected, threefold = (clues(scale * noise, sigma, frames) for scale in (1.0, 3.0))
+    assert as_expected.shape == (2, FEATURES, 16, 16)
+    # 36² px: the mean square is known to a few hundredths
+    torch.testing.assert_close(as_expected[:, 2], torch.zeros(2, 16, 16), atol=0.2, rtol=0)
+    torch.testing.assert_close(
+        threefold[:, 2] - as_expected[:, 2], torch.full((2, 16, 16), math.log(9)), atol=0.05, rtol=0
+    )
+    assert float(clues(noise, 0 * sigma, frames).max()) == 6.0  # a clean movie has no noise
+
+
+def test_weights_of_before_the_correction_have_none():
+    stored = {k: v for k, v in UnfoldingConfig().to_json().items() if k != "deviation_width"}
+    assert UnfoldingConfig.from_json(stored).deviation_width == 0
+    assert UnfoldingNet(UnfoldingConfig.from_json(stored)).deviation is None
 
 
 def test_time_is_mixed_both_ways():

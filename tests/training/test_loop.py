@@ -62,6 +62,18 @@ def test_a_new_leg_takes_the_averaged_weights_only(tmp_path):
     assert equal(first.learner.average, second.learner.net.state_dict())
 
 
+def test_a_new_leg_from_weights_without_the_correction_begins_without(tmp_path):
+    old = trainer(tmp_path / "a", config={**TINY, "deviation_width": 0})
+    old.save()
+    second = trainer(tmp_path / "b")
+    second.resume(tmp_path / "a" / "state.pt", new_leg=True)
+    own = second.learner.net.state_dict()
+    assert not own["deviation.tell.weight"].any()  # it adds nothing yet
+    assert equal(old.learner.average, own)
+    second.run(tell=silent)
+    assert second.learner.net.state_dict()["deviation.tell.weight"].any()
+
+
 def test_the_seed_decides_the_first_weights_and_no_global_seed_is_set(tmp_path):
     torch.manual_seed(1)
     expected = torch.rand(3)
@@ -235,6 +247,7 @@ def test_settings_are_changed_by_assignments():
         ("speed=3", "got unknown training setting speed, expected decoder, config"),
         ("batch.size=3", "got unknown training setting batch.size, expected batch.crop"),
         ("precision=float8", "got precision 'float8', expected float32 or bfloat16"),
+        ("optimiser=sgd", "got optimiser 'sgd', expected adamw or muon"),
         ("minutes=0", "got minutes = 0, expected a number above 0"),
         ("ema=2", "got ema = 2, expected 0 … 1"),
         ("rate=fast", "with a value of the wrong kind"),

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ._deviation import DeviationBranch, clues
+from ._deviation import reach as deviation_reach
 from ._spectral_mixing import SIDE, SpectralMixing
+from ._time_mixing import Block
 
-_FRAMES_AT_ONCE = 8  # in inference: what lies between two convolutions stays small
 _LEAST_SIGMA = 1e-3  # of the movie's standard deviation: the log of nothing is not a number
 
 
@@ -31,12 +33,16 @@ class UnfoldingConfig:
     shifts
         Distance in time [frames] over which each block of a stage mixes: the first and the last
         block work at half resolution, those between at a quarter.
+    deviation_width
+        Channels of what corrects the stated deviation by the residual of the measurement; 0 for
+        none, as in weights of before it was there.
     """
 
     width: int = 32
     deep_width: int = 64
     stages: int = 2
     shifts: tuple[int, ...] = (1, 1, 2, 4, 1)
+    deviation_width: int = 24
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -45,7 +51,8 @@ class UnfoldingConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> UnfoldingConfig:
         """Undo :meth:`to_json`."""
-        return cls(**{**values, "shifts": tuple(values["shifts"])})
+        known = {"deviation_width": 0, **values}
+        return cls(**{**known, "shifts": tuple(known["shifts"])})
 
     @property
     def receptive_radius(self) -> int:
@@ -53,7 +60,8 @@ class UnfoldingConfig:
         half, quarter = 2, 4  # [px] that a 3 × 3 convolution reaches at that resolution
         blocks = 2 * 2 * half + (len(self.shifts) - 2) * 2 * quarter
         stage = half + blocks + half + quarter - 1  # wherever in its cell of 4 px a pixel lies
-        return self.stages * stage + (self.stages - 1) * SIDE
+        beyond = deviation_reach() if self.deviation_width else 0
+        return self.stages * stage + (self.stages - 1) * SIDE + beyond
 
 
 class CodedSequence(NamedTuple):
@@ -90,12 +98,16 @@ class CodedSequence(NamedTuple):
 
     def residual(self, frames: Tensor) -> Tensor:
         """C ⊙ (Ȳ − Φx ⊘ Σ C) for each frame, (N, T, H, W): what x does not explain yet."""
+        return self.masks * self.left_over(frames)
+
+    def left_over(self, frames: Tensor) -> Tensor:
+        """Ȳ − Φx ⊘ Σ C of each frame's measurement, (N, T, H, W)."""
         rest = []
         masked = torch.split(self.masks * frames, list(self.lengths), 1)
         exposures = torch.split(self.masks, list(self.lengths), 1)
         for index, (part, seen) in enumerate(zip(masked, exposures, strict=True)):
             rest.append(self.mean[:, index] - part.sum(1) / seen.sum(1).clamp(min=1))
-        return self.masks * self.per_frame(torch.stack(rest, 1))
+        return self.per_frame(torch.stack(rest, 1))
 
     def position(self) -> Tensor:
         """Tell what masks alone do not: place in the block, its length, exposures; (N, T, 3)."""
@@ -129,6 +141,8 @@ class UnfoldingNet(nn.Module):
         self.sigma_head = nn.Conv2d(config.width, 4, 3, padding=1)
         nn.init.zeros_(self.sigma_head.weight)
         nn.init.constant_(self.sigma_head.bias, -1.0)  # type: ignore[arg-type]
+        own = config.deviation_width
+        self.deviation = DeviationBranch(config.width, own) if own else None
 
     def forward(
         self, coded: CodedSequence, progress: Callable[[float], None] | None = None
@@ -160,7 +174,20 @@ class UnfoldingNet(nn.Module):
             estimates.append(frames)
         assert features is not None
         log_sigma = _unfold(self.sigma_head(features).float(), mean)
+        if self.deviation is not None:
+            log_sigma = log_sigma + self._correction(coded, frames, features.detach(), given)
         return Prediction(frames, log_sigma, estimates[:-1])
+
+    def _correction(
+        self, coded: CodedSequence, frames: Tensor, features: Tensor, given: _Given
+    ) -> Tensor:
+        """Return what the residual of the last estimate adds to the log of the deviation."""
+        assert self.deviation is not None
+        with torch.no_grad():
+            sigma = coded.per_frame(coded.sigma)
+            found = clues(coded.left_over(frames), sigma, frames)
+        added = self.deviation(features, found, given.position, given.n_frames)
+        return torch.unflatten(added.float()[:, 0], 0, frames.shape[:2])
 
 
 class _Given(NamedTuple):
@@ -192,11 +219,11 @@ class _Stage(nn.Module):
         # Ȳ, C, C ⊙ Ȳ (or the residual), σ; later stages also the estimate and the features.
         self.enter = nn.Conv2d(3 * 4 + 1 + (0 if first else 4 + width), width, 3, padding=1)
         self.place = nn.Linear(3, width)
-        self.before = _Block(width, config.shifts[0])
+        self.before = Block(width, config.shifts[0])
         self.down = nn.Conv2d(width, deep, 2, stride=2)
-        self.deep = nn.ModuleList(_Block(deep, shift) for shift in config.shifts[1:-1])
+        self.deep = nn.ModuleList(Block(deep, shift) for shift in config.shifts[1:-1])
         self.up = nn.Conv2d(deep, 4 * width, 1)
-        self.after = _Block(width, config.shifts[-1])
+        self.after = Block(width, config.shifts[-1])
         self.leave = nn.Conv2d(width, 4, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
@@ -228,47 +255,6 @@ class _Stage(nn.Module):
         """Share of the residual that is taken over, 0 … 1, from the noise of the measurement."""
         offset, slope = self.weigh
         return torch.sigmoid(offset + slope * sigma.clamp(min=_LEAST_SIGMA).log())
-
-
-class _Block(nn.Module):
-    """Residual block: neighbouring frames lend a half of the channels, then two convolutions."""
-
-    def __init__(self, width: int, shift: int) -> None:
-        super().__init__()
-        self.shift = shift
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.kaiming_normal_(self.first.weight, a=0.1)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
-        with torch.no_grad():  # begin close to the identity
-            self.second.weight.mul_(0.2)
-
-    def forward(self, x: Tensor, n_frames: int) -> Tensor:
-        """Apply to (N · T, C, h, w)."""
-        mixed = _mix_time(x, n_frames, self.shift)
-        if torch.is_grad_enabled():
-            return x + self._convolve(mixed)
-        parts = torch.split(mixed, _FRAMES_AT_ONCE)
-        return x + torch.cat([self._convolve(part) for part in parts])
-
-    def _convolve(self, x: Tensor) -> Tensor:
-        return self.second(functional.leaky_relu(self.first(x), 0.1))  # type: ignore[no-any-return]
-
-
-def _mix_time(x: Tensor, n_frames: int, shift: int) -> Tensor:
-    """Take a quarter of the channels from ``shift`` frames before, a quarter from as many after.
-
-    Beyond the ends of the sequence lies nothing: zeros.
-    """
-    last = torch.unflatten(x.permute(0, 2, 3, 1), 0, (-1, n_frames))  # (N, T, h, w, C), no copy
-    quarter = x.shape[1] // 4
-    kept, gap = max(n_frames - shift, 0), min(shift, n_frames)
-    past = functional.pad(last[:, :kept, ..., :quarter], (0, 0, 0, 0, 0, 0, gap, 0))
-    future = functional.pad(
-        last[:, n_frames - kept :, ..., quarter : 2 * quarter], (0, 0, 0, 0, 0, 0, 0, gap)
-    )
-    mixed = torch.cat([past, future, last[..., 2 * quarter :]], -1)
-    return mixed.flatten(0, 1).permute(0, 3, 1, 2)
 
 
 def _fold(frames: Tensor) -> Tensor:

@@ -10,7 +10,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .muon import Muon
+
 _EMA_WARM_UP = 10  # the average follows quickly at first
+
+
+def _adamw(net: nn.Module, rate: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(net.parameters(), rate, betas=(0.9, 0.99), weight_decay=1e-4)
+
+
+OPTIMISERS: dict[str, Callable[[nn.Module, float], torch.optim.Optimizer]] = {
+    "adamw": _adamw,
+    "muon": Muon,
+}
+"""What turns gradients into steps, by name; the same learning rate suits all."""
 
 
 @dataclass(frozen=True)
@@ -20,19 +33,22 @@ class LearnSettings:
     Attributes
     ----------
     rate
-        Learning rate of AdamW at its height.
+        Learning rate at its height.
     ema
         Decay per step of the averaged weights.
     clip
         Largest norm of the gradient.
     mixed
         Whether convolutions are computed in bfloat16.
+    optimiser
+        One of :data:`OPTIMISERS`.
     """
 
     rate: float
     ema: float
     clip: float
     mixed: bool = False
+    optimiser: str = "adamw"
 
 
 class Learner:
@@ -50,9 +66,7 @@ class Learner:
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.settings = settings
         self.average = {name: value.clone() for name, value in net.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            net.parameters(), settings.rate, betas=(0.9, 0.99), weight_decay=1e-4
-        )
+        self.optimiser = OPTIMISERS[settings.optimiser](net, settings.rate)
         self.step = 0
 
     @property

@@ -23,6 +23,7 @@ from .validation import score
 _WARM_UP = 200  # steps
 _LEAST_RATE = 0.02  # of the learning rate, at the end
 _ASK_EVERY = 0.1  # seconds, within a step
+_BEGINS_AS_NONE = "deviation."  # tensors of the branch that older weights lack
 
 
 class Moment(NamedTuple):
@@ -117,7 +118,7 @@ class Trainer:
             torch.default_generator.manual_seed(settings.seed)
             net, self.objective = build_net(settings.decoder, settings.config)
         mixed = settings.precision == "bfloat16"
-        learn = LearnSettings(settings.rate, settings.ema, settings.clip, mixed)
+        learn = LearnSettings(settings.rate, settings.ema, settings.clip, mixed, settings.optimiser)
         self.learner = Learner(net.to(device), learn)
         self.generator = torch.Generator(device).manual_seed(settings.seed)
         self.minutes = 0.0
@@ -232,6 +233,9 @@ class Trainer:
     def resume(self, path: Path, *, new_leg: bool = False) -> None:
         """Go on from a saved state; ``new_leg`` takes its weights but starts the clock anew.
 
+        Where a new leg starts from weights without the correction of the deviation, that begins
+        as what it was: none.
+
         Raises
         ------
         InputError
@@ -240,6 +244,10 @@ class Trainer:
             If it is damaged.
         """
         state = read_start(path) if new_leg else read_state(path)
+        if new_leg:
+            own = self.learner.net.state_dict()
+            begun = {name: own[name] for name in own if name.startswith(_BEGINS_AS_NONE)}
+            state["average"] = {**begun, **state["average"]}
         try:
             self.learner.net.load_state_dict(state["average" if new_leg else "net"])
         except RuntimeError as error:

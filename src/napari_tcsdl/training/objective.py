@@ -26,7 +26,8 @@ from .batches import Batch, BatchSettings
 _STILL = 0.01  # added to the variance of the truth: an empty movie must not outweigh the others
 _EARLIER = 0.3  # weight of the estimates of earlier stages
 _ASIDE = 0.25  # weight of frames that are decoded only as context
-_UNCERTAINTY = 0.2  # weight of what teaches the uncertainty alone
+_UNCERTAINTY = 0.05  # weight of what teaches the uncertainty alone
+_LEAST_ERROR = 1e-4  # of the movie's standard deviation: the log of nothing is not a number
 _ONE_SIGMA = 0.6827  # of a normal distribution lies within one standard deviation
 
 
@@ -97,21 +98,21 @@ def unfolding_loss(answer: Answer, batch: Batch) -> Tensor:
         loss = loss + weight * (squared / spread + 1e-4).sqrt().mean()
     if answer.log_sigma is None:
         return loss
-    return loss + _UNCERTAINTY * _interval_loss(answer, batch, spread.sqrt()) @ weights
+    return loss + _UNCERTAINTY * _interval_loss(answer, batch) @ weights
 
 
-def _interval_loss(answer: Answer, batch: Batch, scale: Tensor) -> Tensor:
+def _interval_loss(answer: Answer, batch: Batch) -> Tensor:
     """Least (T,) where 68 % of the errors lie within the stated deviation, wherever one looks.
 
     The pinball loss of that quantile (Koenker and Bassett, 1978). A Gaussian likelihood would ask
     for the root of the mean square instead: errors have long tails, and 80 to 90 % of them lie
-    within that.
+    within that. It is taken of logarithms, whose quantiles are the same: so a flat background that
+    is known to a hundredth counts as much as a crystal that is not.
     """
     assert answer.log_sigma is not None
     error = (answer.frames.detach() - batch.truth).abs()
-    beyond = error - answer.log_sigma.clamp(-7, 4).exp()
-    pinball = torch.maximum(_ONE_SIGMA * beyond, (_ONE_SIGMA - 1) * beyond).mean((-2, -1))
-    return (pinball / scale[:, None]).mean(0)
+    beyond = (error + _LEAST_ERROR).log() - answer.log_sigma.clamp(-7, 4)
+    return torch.maximum(_ONE_SIGMA * beyond, (_ONE_SIGMA - 1) * beyond).mean((0, -2, -1))
 
 
 # --- bidirectional --------------------------------------------------------------------------------

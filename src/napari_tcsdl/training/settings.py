@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from .._validation import InputError
 from .batches import BatchSettings
+from .learner import OPTIMISERS
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -24,7 +25,9 @@ class TrainSettings:
     steps, minutes
         The learning rate falls as a cosine until whichever ends first.
     rate
-        Learning rate of AdamW at its height.
+        Learning rate at its height.
+    optimiser
+        ``muon`` or ``adamw``.
     ema
         Decay per step of the averaged weights, those that are validated and shipped.
     clip
@@ -56,6 +59,7 @@ class TrainSettings:
     steps: int = 100_000
     minutes: float = 60.0
     rate: float = 1e-3
+    optimiser: str = "muon"
     ema: float = 0.999
     clip: float = 1.0
     precision: str = "float32"
@@ -70,6 +74,11 @@ class TrainSettings:
         if self.precision not in PRECISIONS:
             raise InputError(
                 f"got precision {self.precision!r}, expected {' or '.join(PRECISIONS)}; choose one "
+                "of these"
+            )
+        if self.optimiser not in OPTIMISERS:
+            raise InputError(
+                f"got optimiser {self.optimiser!r}, expected {' or '.join(OPTIMISERS)}; choose one "
                 "of these"
             )
         for name in ("steps", "minutes", "rate", "clip"):
