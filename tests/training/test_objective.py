@@ -84,6 +84,20 @@ def test_the_interval_is_best_where_it_holds_two_thirds_of_the_errors():
     assert min(losses, key=losses.get) == 0.3
 
 
+def test_an_error_that_jumps_between_blocks_is_worse_than_one_that_jumps_within():
+    settings = BatchSettings(crop=8, pixels=2000, ratios=(4, 4), core_frames=8, context_frames=0)
+    batch = next(
+        batch for seed in range(20) if len((batch := tiny_batch(seed, settings)).coded.lengths) > 1
+    )
+    sign = torch.ones_like(batch.truth)
+
+    def loss(turn):
+        flipped = torch.cat([sign[:, :turn], -sign[:, turn:]], 1)
+        return float(unfolding_loss(Answer(batch.truth + 0.1 * flipped, []), batch))
+
+    assert loss(4) > loss(3) == pytest.approx(loss(0))
+
+
 def test_frames_of_context_count_little():
     settings = BatchSettings(crop=8, pixels=2000, ratios=(4, 4), core_frames=4, context_frames=2)
     batch = next(

@@ -50,13 +50,15 @@ def _gap_tv() -> Reconstructor:
 
 
 def _unfolding(weights: Path) -> Reconstructor:
+    import torch
+
     from .checkpoint import fill, load_checkpoint
     from .unfolding import Unfolding, UnfoldingConfig, UnfoldingNet
 
     checkpoint = load_checkpoint(weights)
     net = UnfoldingNet(UnfoldingConfig.from_json(dict(checkpoint.config)))
     fill(net, checkpoint)
-    return Unfolding(net)
+    return Unfolding(net, autocast=torch.bfloat16)  # it was trained with that, too
 
 
 def _bidirectional(weights: Path) -> Reconstructor:

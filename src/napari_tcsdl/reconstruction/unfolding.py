@@ -82,6 +82,9 @@ class Unfolding:
     ----------
     net
         A trained network. It is moved to the device of the measurements that it is given.
+    autocast
+        Type in which a CUDA GPU convolves, ``torch.bfloat16`` or ``torch.float16``; None for the
+        type of the weights. Other devices always use that.
     """
 
     name: ClassVar[str] = "unfolding"
@@ -89,8 +92,9 @@ class Unfolding:
     splits_work: ClassVar[bool] = True
     context_frames: ClassVar[int] = 4
 
-    def __init__(self, net: UnfoldingNet) -> None:
-        self.net = net.eval()
+    def __init__(self, net: UnfoldingNet, autocast: torch.dtype | None = None) -> None:
+        self.net = net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.autocast = autocast
 
     @property
     def halo(self) -> int:
@@ -127,7 +131,9 @@ class Unfolding:
             context.openness,
         )
         net = self.net.to(mean.device)
-        prediction = net(coded, progress)
+        casts = self.autocast is not None and mean.device.type == "cuda"
+        with torch.autocast(mean.device.type, self.autocast, enabled=casts):
+            prediction: Prediction = net(coded, progress)
         level, spread = scale
         frames = prediction.frames[0, :, :height, :width] * spread + level
         uncertainty = prediction.log_sigma[0, :, :height, :width].exp() * spread

@@ -26,6 +26,7 @@ from .batches import Batch, BatchSettings
 _STILL = 0.01  # added to the variance of the truth: an empty movie must not outweigh the others
 _EARLIER = 0.3  # weight of the estimates of earlier stages
 _ASIDE = 0.25  # weight of frames that are decoded only as context
+_SEAMS = 1.0  # weight of jumps of the error, in units of its own where they are
 _UNCERTAINTY = 0.05  # weight of what teaches the uncertainty alone
 _LEAST_ERROR = 1e-4  # of the movie's standard deviation: the log of nothing is not a number
 _ONE_SIGMA = 0.6827  # of a normal distribution lies within one standard deviation
@@ -88,17 +89,28 @@ def _ask_unfolding(net: nn.Module, batch: Batch) -> Answer:
 def unfolding_loss(answer: Answer, batch: Batch) -> Tensor:
     """Root of the relative squared error of each movie, and the interval that holds the truth.
 
-    The root keeps the noisiest movies, whose error is largest, from deciding alone.
+    Where blocks meet, the change of the error counts as well: an error that stays is not seen, one
+    that jumps at every B-th frame flickers. The root keeps the noisiest movies, whose error is
+    largest, from deciding alone.
     """
     weights = frame_weights(batch)
     spread = batch.truth.var((1, 2, 3)) + _STILL
     loss = batch.truth.new_zeros(())
     for weight, frames in answer.weighted():
-        squared = (frames - batch.truth).square().mean((-2, -1)) @ weights
+        error = frames - batch.truth
+        squared = error.square().mean((-2, -1)) @ weights
+        squared = squared + _SEAMS * _seams(error, weights, batch.coded.lengths)
         loss = loss + weight * (squared / spread + 1e-4).sqrt().mean()
     if answer.log_sigma is None:
         return loss
     return loss + _UNCERTAINTY * _interval_loss(answer, batch) @ weights
+
+
+def _seams(error: Tensor, weights: Tensor, lengths: tuple[int, ...]) -> Tensor:
+    """Weighted squares (N,) of how the error (N, T, H, W) jumps from one block to the next."""
+    first = torch.tensor(lengths).cumsum(0)[:-1].to(error.device)  # frames after a seam
+    jumps = (error[:, first] - error[:, first - 1]).square().mean((-2, -1))
+    return jumps @ ((weights[first] + weights[first - 1]) / 2)
 
 
 def _interval_loss(answer: Answer, batch: Batch) -> Tensor:
