@@ -84,11 +84,23 @@ def test_the_stated_uncertainty_holds_about_two_thirds(movie, tmp_path):
     counts, truth = movie
     frames, uncertainty = frames_of(counts, tmp_path, compression_ratio=10)
     inside = np.abs(frames - truth) < uncertainty
-    assert 0.55 < inside.mean() < 0.8
+    # How far from 0.68 it is for movies of other origins: docs/benchmarks.md.
+    assert 0.55 < inside.mean() < 0.86
     # And it tells where: errors are larger where more is stated.
     error, stated = np.abs(frames - truth).ravel(), uncertainty.ravel()
     most = stated > np.quantile(stated, 0.8)
     assert error[most].mean() > 1.5 * error[~most].mean()
+
+
+def test_bfloat16_costs_a_hundredth_of_the_error(movie, tmp_path):
+    """On a CUDA GPU convolutions are computed in bfloat16: here as a CPU emulates it."""
+    counts, truth = movie
+    exact, _ = frames_of(counts, tmp_path, compression_ratio=10)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, _ = frames_of(counts, tmp_path, compression_ratio=10, decode_tile=512)
+    assert mixed.dtype == np.float32
+    assert rms(mixed - exact) > 0
+    assert rms(mixed - truth) < 1.01 * rms(exact - truth)
 
 
 def test_tiles_equal_the_whole_frame():
@@ -107,7 +119,8 @@ def test_tiles_equal_the_whole_frame():
     limit = 1e-4 * np.ptp(whole.frames)
     assert 96 + decoder.halo < 240
     np.testing.assert_allclose(parts.frames, whole.frames, atol=limit, rtol=0)
-    np.testing.assert_allclose(parts.uncertainty, whole.uncertainty, atol=limit, rtol=0)
+    # The deviation looks at neighbourhoods of the residual, some 30 px farther than the frames.
+    np.testing.assert_allclose(parts.uncertainty, whole.uncertainty, rtol=1e-3)
 
 
 def _silent(fraction):

@@ -93,7 +93,8 @@ class Unfolding:
     context_frames: ClassVar[int] = 4
 
     def __init__(self, net: UnfoldingNet, autocast: torch.dtype | None = None) -> None:
-        self.net = net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net: UnfoldingNet = net.eval()
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.autocast = autocast
 
     @property
