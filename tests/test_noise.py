@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from napari_tcsdl._noise_line import difference_weights
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.noise import NoiseModel, difference_weights, estimate_noise
+from napari_tcsdl.noise import NoiseModel, estimate_noise
 
 
 def scene(height=96, width=96):
@@ -150,3 +151,16 @@ def test_blank_borders_do_not_bend_the_line(pedestal):
     model = estimate_noise(frames)
     assert model.gain == pytest.approx(1, abs=0.06)
     assert model.variance(pedestal + 40) == pytest.approx(40, rel=0.06)
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.7])
+def test_read_noise_and_motion_do_not_bend_the_line(speed):
+    """Binned by their own values, pixels would be told apart by read noise, too."""
+    generator = np.random.default_rng(0)
+    x = np.arange(160)
+    dose = 6 + 4 * np.sin(2 * np.pi * (x + speed * np.arange(12)[:, None, None]) / 12)
+    electrons = generator.poisson(np.broadcast_to(dose, (12, 160, 160)))
+    frames = 5 * electrons + generator.normal(150, 15, electrons.shape)
+    model = estimate_noise(frames.astype(np.float32))
+    assert model.gain == pytest.approx(5, rel=0.1)
+    assert model.variance(180) == pytest.approx(25 * 6 + 15**2, rel=0.05)

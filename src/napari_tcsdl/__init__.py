@@ -23,6 +23,7 @@ module                stage
 ``storage``           storage ratios, against raw frames treated three ways
 ``codecs``            rivals at real bytes: images, videos, lossless, and as cheap as ours
 ``bm3d``              block matching and 3-D filtering, for one frame
+``bm3d_part``         the same for a part of a frame
 ``denoise``           the denoised raw movie, a reference where no truth is known
 ``metrics``           PSNR and SSIM against a named reference
 ``frc``               Fourier ring correlation, and the resolution it tells

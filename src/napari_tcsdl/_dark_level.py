@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .noise import NoiseModel, clipped_variance
+from ._noise_line import clipped_variance
+from .noise import NoiseModel
 
 _SHARES = (0.1, 0.03, 0.01)  # of the pixels, the darkest
 _LEAST_PIXELS = 64

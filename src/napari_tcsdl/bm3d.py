@@ -30,7 +30,7 @@ _GROUP = 32
 _RADIUS = {8: 19, _LARGE: 29}  # [px] of the search
 _STRIDE = {8: 3, _LARGE: 8}  # [px] between reference blocks
 _THRESHOLD = 2.7  # noise standard deviations
-_LIMITS = (4.0, 0.64)  # noise variances: the paper's 2500 and 400 at σ = 25, of either step
+_LIMITS = (6.25, 1.0)  # noise variances: the paper's 2500 and 400 at σ = 20, of either step
 _KAISER = 2.0
 _STRIP = 64  # [px] rows of reference blocks that are worked on together
 _CLEARLY_BETTER = 0.92  # estimated risk of large blocks over that of small ones

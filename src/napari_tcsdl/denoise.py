@@ -20,6 +20,7 @@ from skimage.restoration import denoise_nl_means
 
 from ._validation import InputError
 from .bm3d import SMALLEST_SIDE, bm3d, whiten
+from .bm3d_part import WHOLE, Effort, Part, bm3d_part, nothing
 from .noise import NoiseModel
 from .noise_spectrum import NoiseSpectrum
 from .stabilise import stabilise, unstabilise
@@ -58,7 +59,7 @@ DENOISED_REFERENCE = describe_denoising()
 """What :func:`denoise_reference` does unless told otherwise."""
 
 _Denoiser = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""Denoises (H, W) whose noise has unit variance."""
+"""Denoises (H, W) whose noise has unit variance, and returns the part that is wanted."""
 
 
 def denoise_reference(
@@ -67,6 +68,8 @@ def denoise_reference(
     spectrum: NoiseSpectrum | NDArray[Any] | None = None,
     *,
     method: str = DEFAULT_METHOD,
+    part: Part = WHOLE,
+    effort: Effort | None = None,
 ) -> NDArray[np.float32]:
     """Denoise each frame on its own, with no random step: same input, same result.
 
@@ -83,11 +86,16 @@ def denoise_reference(
         white noise. Non-local means do without: whitened frames suit them less.
     method
         One of ``METHODS``. Frames less than 8 px high or wide are left to non-local means.
+    part
+        Rows and columns that are wanted, by default all: what they become is what they become in
+        the whole frame, and takes no longer than they and their surroundings do.
+    effort
+        How many threads share the work, and what may stop it.
 
     Returns
     -------
     NDArray
-        (n, H, W) float32, in detector units. Noise-free frames are returned as they are.
+        (n, h, w) float32, in detector units. Noise-free frames are returned as they are.
 
     Raises
     ------
@@ -107,16 +115,18 @@ def denoise_reference(
             "least one frame"
         )
     sigmas = None if isinstance(noise, NoiseModel) else _checked_sigmas(noise, len(frames))
-    cores = os.cpu_count() or 1
+    chosen = effort or Effort()
+    cores = chosen.threads or os.cpu_count() or 1
     # Whole frames are shared out where there are enough of them, parts of a frame otherwise.
     together = len(frames) >= cores
-    denoise = _denoiser(_checked_method(method), frames.shape, _power(spectrum), together)
+    inner = Effort(1 if together else cores, chosen.step)
+    denoise = _denoiser(_checked_method(method), frames.shape, _power(spectrum), part, inner)
 
     def work(index: int) -> NDArray[np.float32]:
         if isinstance(noise, NoiseModel):
-            return _denoise_poisson(frames[index], noise, denoise)
+            return _denoise_poisson(frames[index], noise, denoise, part)
         assert sigmas is not None  # for the type checker: what is no model is σ
-        return _denoise_gaussian(frames[index], sigmas[index], denoise)
+        return _denoise_gaussian(frames[index], sigmas[index], denoise, part)
 
     with ThreadPoolExecutor(cores if together else 1) as threads:
         return np.stack(list(threads.map(work, range(len(frames)))))
@@ -139,19 +149,21 @@ def _power(spectrum: NoiseSpectrum | NDArray[Any] | None) -> NDArray[Any] | None
 
 
 def _denoise_poisson(
-    frame: NDArray[Any], noise: NoiseModel, denoise: _Denoiser
+    frame: NDArray[Any], noise: NoiseModel, denoise: _Denoiser, part: Part
 ) -> NDArray[np.float32]:
     """Denoise where the variance is gain · x + offset_variance: Poisson and read noise."""
     if noise.gain <= 0:
         # A fitted slope below zero means noise that does not depend on the signal.
         variance = noise.variance(float(frame.mean(dtype=np.float64)))
-        return _denoise_gaussian(frame, np.sqrt(variance), denoise)
+        return _denoise_gaussian(frame, np.sqrt(variance), denoise, part)
     return unstabilise(denoise(stabilise(frame, noise)), noise)
 
 
-def _denoise_gaussian(frame: NDArray[Any], sigma: float, denoise: _Denoiser) -> NDArray[np.float32]:
+def _denoise_gaussian(
+    frame: NDArray[Any], sigma: float, denoise: _Denoiser, part: Part
+) -> NDArray[np.float32]:
     if sigma == 0:
-        return frame.astype(np.float32)
+        return frame[part].astype(np.float32)
     return (denoise(frame.astype(np.float64) / sigma) * sigma).astype(np.float32)
 
 
@@ -159,14 +171,18 @@ def _denoise_gaussian(frame: NDArray[Any], sigma: float, denoise: _Denoiser) -> 
 
 
 def _denoiser(
-    method: str, shape: tuple[int, ...], power: NDArray[Any] | None, together: bool
+    method: str, shape: tuple[int, ...], power: NDArray[Any] | None, part: Part, effort: Effort
 ) -> _Denoiser:
-    if method == "nlm" or min(shape[1:]) < SMALLEST_SIDE:
-        return _non_local_means
-    if method == "bm3d":
-        return partial(bm3d, sigma=1.0, spectrum=power, threads=1 if together else None)
-    package = partial(_installed_package(), sigma_psd=1.0)
-    return package if power is None else partial(_denoise_whitened, denoise=package, power=power)
+    if method == "bm3d" and min(shape[1:]) >= SMALLEST_SIDE:
+        if part == WHOLE and effort.step is nothing:
+            return partial(bm3d, sigma=1.0, spectrum=power, threads=effort.threads)
+        return partial(bm3d_part, spectrum=power, part=part, effort=effort)
+    whole: _Denoiser = _non_local_means
+    if method == "bm3d_package" and min(shape[1:]) >= SMALLEST_SIDE:
+        whole = package = partial(_installed_package(), sigma_psd=1.0)
+        if power is not None:
+            whole = partial(_denoise_whitened, denoise=package, power=power)
+    return lambda frame: whole(frame)[part]
 
 
 def _denoise_whitened(

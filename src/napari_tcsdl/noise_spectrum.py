@@ -2,8 +2,8 @@
 
 Differences in time hold the noise and what of the motion they do not cancel. Both are told apart
 by their spectra: a detector spreads charge or light over a few pixels, so the power of its noise
-is smooth, A (T(kx) T(ky))² + W with T = 1 − 2(a + c) + 2 a cos k + 2 c cos 2k and white read
-noise W; a scene that moves adds power at its own frequencies only.
+is smooth, A T(kx, ky)² + W with the transfer T of a few neighbours and white read noise W; a scene
+that moves adds power at its own frequencies only, most of it at its own places.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from scipy import fft
 
 from ._dark_level import dark_level
 from ._detector_spectrum import fitted_detector
+from ._noise_windows import SIDE as SIDE
+from ._noise_windows import hann, typical, welch
 from ._validation import InputError
-from .noise import CLIP, NoiseModel, clipped_variance, combined, difference_weights, estimate_noise
-from .stabilise import stabilise
-
-SIDE = 64
-"""[px] Side of the windows; smaller frames are one window."""
+from .noise import NoiseModel, estimate_noise
 
 REACH = 2
 """[px] Distance up to which :attr:`NoiseSpectrum.correlation` is given."""
@@ -34,8 +32,8 @@ LEAST_SIDE = 16
 TOLERANCE = 0.15
 """Share of the noise's variance above which motion is spoken of."""
 
-_MAX_VALUES = 2**22  # pixels of differences looked at
 _FLAT, _END = 6, 12  # [px] lags up to which correlation is kept whole, and from which on it is none
+_SLIGHT = 0.05  # excess, of either sign, that is not acted upon
 _LEAST_CORRELATION = 0.05  # below, what moves explains it as well as the detector does
 _HIGHEST_RATIO = 1.25  # to the detector's part: more of one frequency is the scene's
 _LEAST_POWER = 1e-3  # of the mean: nothing may be divided by zero
@@ -51,7 +49,8 @@ class NoiseSpectrum:
         (S, S) in FFT layout, mean 1, above 0: all 1 for white noise.
     excess
         Motion, flicker and whatever else changes from frame to frame at the frequencies of the
-        scene, as a share of the noise's variance; 0 where the noise model covers the noise alone.
+        scene, as a share of the noise's variance; 0 where the noise model covers the noise alone,
+        below 0 where it covers less.
 
     Examples
     --------
@@ -147,8 +146,14 @@ def measure_noise(frames: NDArray[Any]) -> MeasuredNoise:
     model = estimate_noise(frames)
     if min(frames.shape[1:]) < LEAST_SIDE:
         return MeasuredNoise(model, _WHITE)
-    spectrum = measure_noise_spectrum(frames, model)
-    share = 1 / (1 + spectrum.excess)
+    spectrum, kernel = _measured(frames, model)
+    # So little is within what a few windows may be wrong by; the model is of all pixels.
+    excess = spectrum.excess if abs(spectrum.excess) > _SLIGHT else 0.0
+    expected = _mean_variance(frames, model) / (1 + excess)
+    if kernel is not None:
+        # The slope once more, by the frequencies that the scene leaves alone.
+        model = estimate_noise(frames, kernel)
+    share = expected / (_mean_variance(frames, model) or 1.0)
     model = replace(model, gain=share * model.gain, offset_variance=share * model.offset_variance)
     pedestal, read_noise = dark_level(frames, model) or (None, None)
     return MeasuredNoise(replace(model, pedestal=pedestal, read_noise=read_noise), spectrum)
@@ -176,10 +181,11 @@ def measure_noise_spectrum(frames: NDArray[Any], noise: NoiseModel) -> NoiseSpec
 
     Notes
     -----
-    Averaged over Hann windows that overlap by half, of variance-stabilised differences in time
-    (:func:`napari_tcsdl.noise.difference_weights`), each cut at 3.5 σ; correlation beyond 12 px
-    is left out. Where motion is in them (``spoilt``) the fitted detector stands for it.
-    The neighbours' correlation is right within 0.03 of still and slowly moving scenes.
+    Medians over Hann windows that overlap by half, of differences in time over the variance that
+    the noise model expects of them, at the third of all places where least moves: what moves adds
+    power, mostly at its own places. (Each half of the movie is judged by the other half's noise.)
+    Correlation beyond 12 px is left out; no power is far above that of the fitted detector, which
+    stands for all of it where motion is everywhere (``spoilt``).
 
     References
     ----------
@@ -191,19 +197,37 @@ def measure_noise_spectrum(frames: NDArray[Any], noise: NoiseModel) -> NoiseSpec
             f"{LEAST_SIDE} × {LEAST_SIDE} px (n, H, W) to measure how their noise is "
             "correlated; give consecutive frames"
         )
-    if not noise.variance(float(frames.mean())) > 0:
-        return _WHITE
-    measured, count = _welch(frames, noise)
+    return _measured(frames, noise)[0]
+
+
+def _measured(
+    frames: NDArray[Any], noise: NoiseModel
+) -> tuple[NoiseSpectrum, NDArray[np.float64] | None]:
+    """Spectrum, and the filter that leaves out what the scene changes, if there is any."""
+    if not _mean_variance(frames, noise) > 0:
+        return _WHITE, None
+    windows = welch(frames, noise)
+    if not len(windows.power):
+        return _WHITE, None
+    quiet = windows.quiet()
+    measured = typical(quiet)
     if not measured.mean() > 0:
-        return _WHITE
-    fitted = fitted_detector(measured, count)
-    excess = 0.0 if fitted is None else max(float(measured.mean() / fitted.mean() - 1), 0.0)
-    if fitted is not None and excess > TOLERANCE:
-        return NoiseSpectrum(_normalised(fitted), excess)
-    power = _smoothed(measured)
-    if fitted is not None:
-        power = np.minimum(power, _HIGHEST_RATIO * fitted)
-    return NoiseSpectrum(_normalised(power), excess)
+        return _WHITE, None
+    fitted = fitted_detector(measured, len(quiet))
+    if fitted is None:
+        return NoiseSpectrum(_normalised(_smoothed(measured))), None
+    # Quiet places give the shape only: the model may be off where they happen to lie.
+    fitted = fitted * float(np.median(typical(windows.power) / fitted))
+    excess = float(1 / fitted.mean() - 1)
+    power = fitted
+    if excess <= TOLERANCE:
+        power = np.minimum(_smoothed(measured), _HIGHEST_RATIO * fitted)
+    return NoiseSpectrum(_normalised(power), excess), windows.kernel(fitted)
+
+
+def _mean_variance(frames: NDArray[Any], noise: NoiseModel) -> float:
+    """Of the pixels, not of the mean pixel: borders may be blank, below the pedestal."""
+    return float(noise.variance(frames[0].astype(np.float32)).mean())
 
 
 _WHITE = NoiseSpectrum(np.ones((SIDE, SIDE)))
@@ -213,36 +237,6 @@ def _normalised(power: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.maximum(power, _LEAST_POWER * power.mean())
     normalised: NDArray[np.float64] = clipped / clipped.mean()
     return normalised
-
-
-def _hann(side: int) -> NDArray[np.float64]:
-    window = np.hanning(side + 1)[:-1]
-    square = window[:, None] * window
-    scaled: NDArray[np.float64] = square / np.sqrt(np.square(square).sum())
-    return scaled
-
-
-def _welch(frames: NDArray[Any], noise: NoiseModel) -> tuple[NDArray[np.float64], float]:
-    """Mean power (S, S) of the differences' windows, and how many independent ones it is of."""
-    weights = difference_weights(frames)
-    side = min(SIDE, *frames.shape[1:]) // 2 * 2
-    window = _hann(side)
-    tops, lefts = (range(0, n - side + 1, side // 2) for n in frames.shape[1:])
-    count = len(frames) - len(weights) + 1
-    # Of large frames every step-th band of windows, the next one in each following frame.
-    step = -(-count * len(tops) * len(lefts) * side**2 // _MAX_VALUES)
-    power, taken, limit = np.zeros((side, side)), 0, 0.0
-    for first in range(count):
-        for y in tops[first % step :: step]:
-            band = frames[first : first + len(weights), y : y + side]
-            difference = combined(stabilise(band, noise).astype(np.float32), weights)[0]
-            limit = limit or CLIP * np.sqrt(clipped_variance(difference.ravel()))
-            cut = (difference - difference.mean()).clip(-limit, limit)
-            for x in lefts:
-                power += np.abs(fft.fft2(cut[:, x : x + side] * window)) ** 2
-            taken += len(lefts)
-    # Overlapping windows and differences that share frames tell about half of what others would.
-    return power / taken, taken / 2
 
 
 def _smoothed(power: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -255,7 +249,7 @@ def _smoothed(power: NDArray[np.float64]) -> NDArray[np.float64]:
     flat, end = min(_FLAT, side // 4), min(_END, side // 2 - 1)
     taper = np.cos(np.pi / 2 * ((frequency - flat) / (end - flat)).clip(0, 1)) ** 2
     # The window's own correlation lowers that of the noise. (Lags have the grid of frequencies.)
-    overlap = fft.ifft2(np.abs(fft.fft2(_hann(side))) ** 2).real
+    overlap = fft.ifft2(np.abs(fft.fft2(hann(side))) ** 2).real
     weight = np.divide(taper, overlap, out=np.zeros_like(taper), where=taper > 1e-9)
     smoothed: NDArray[np.float64] = fft.fft2(fft.ifft2(power) * weight).real
     return smoothed

@@ -7,6 +7,7 @@ import torch
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.decoding import check_decoder
 from napari_tcsdl.encoder import encode
+from napari_tcsdl.measurement import Phi
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import estimate_noise
 from napari_tcsdl.pipeline import compress, make_masks, reconstruct
@@ -92,14 +93,20 @@ def test_the_stated_uncertainty_holds_about_two_thirds(movie, tmp_path):
     assert error[most].mean() > 1.5 * error[~most].mean()
 
 
-def test_bfloat16_costs_a_hundredth_of_the_error(movie, tmp_path):
-    """On a CUDA GPU convolutions are computed in bfloat16: here as a CPU emulates it."""
-    counts, truth = movie
-    exact, _ = frames_of(counts, tmp_path, compression_ratio=10)
+def test_bfloat16_costs_a_hundredth_of_the_error(movie):
+    """On a CUDA GPU convolutions are computed in bfloat16: here a CPU does the same."""
+    counts, truth = movie[0][:10], movie[1][:10]
+    masks = make_masks(Settings(compression_ratio=10), counts.shape[1:])
+    y = torch.from_numpy(encode(counts, masks).astype(np.float32))
+    phi = Phi.from_masks(masks, counts.shape[1:], device="cpu")
+    row = RECONSTRUCTORS["unfolding"]
+    decoder = row.make(shipped_weights(row.weights))
+    context = BlockContext((0, 40), estimate_noise(counts), None, None, 10, masks.openness)
+    exact = decoder(y, phi, context, _silent).numpy()
     with torch.autocast("cpu", torch.bfloat16):
-        mixed, _ = frames_of(counts, tmp_path, compression_ratio=10, decode_tile=512)
+        mixed = decoder(y, phi, context, _silent).numpy()
     assert mixed.dtype == np.float32
-    assert rms(mixed - exact) > 0
+    assert 0 < rms(mixed - exact) < 0.1 * rms(exact - truth)
     assert rms(mixed - truth) < 1.01 * rms(exact - truth)
 
 
@@ -119,8 +126,7 @@ def test_tiles_equal_the_whole_frame():
     limit = 1e-4 * np.ptp(whole.frames)
     assert 96 + decoder.halo < 240
     np.testing.assert_allclose(parts.frames, whole.frames, atol=limit, rtol=0)
-    # The deviation looks at neighbourhoods of the residual, some 30 px farther than the frames.
-    np.testing.assert_allclose(parts.uncertainty, whole.uncertainty, rtol=1e-3)
+    np.testing.assert_allclose(parts.uncertainty, whole.uncertainty, rtol=2e-4)
 
 
 def _silent(fraction):
