@@ -102,6 +102,14 @@ def test_dropping_takes_as_many_files_as_binning_and_fewer_bytes():
     assert dropped.n_bytes < binned.n_bytes
 
 
+@pytest.mark.parametrize("name", ["frame_binning", "frame_dropping"])
+def test_who_asks_for_more_frames_than_there_are_is_told(name):
+    codec, frames = CODECS[name], poisson(20, (12, 8, 8))
+    assert "240 " in (settings := codec.encode(frames, 240, RANGE).settings) or "240," in settings
+    assert "(there are 12) as uint" in settings
+    assert "there are" not in codec.encode(frames, 12, RANGE).settings
+
+
 # --- spatial binning ----------------------------------------------------------------------------
 
 
@@ -110,7 +118,8 @@ def test_dropping_takes_as_many_files_as_binning_and_fewer_bytes():
 def test_sums_of_pixels_count_every_pixel_once(shape, factor):
     frames = poisson(9, shape)
     encoded = CODECS["spatial_binning"].encode(frames, factor, RANGE)
-    sums = encoded.state.sums.read(encoded.files)
+    exposures = [factor**2] * len(encoded.files)
+    sums = np.stack(list(encoded.state.sums.read(encoded.files, exposures)))
     assert sums.shape == (shape[0], -(-shape[1] // factor), -(-shape[2] // factor))
     assert sums.sum() == frames.sum(dtype=np.int64)
     assert sums[0, 0, 0] == frames[0, :factor, :factor].sum(dtype=np.int64)

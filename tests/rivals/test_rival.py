@@ -9,6 +9,7 @@ from fake_codecs import Counting, Exact, Failing, Losing, Missing, Refusing, Rou
 
 from napari_tcsdl import metrics
 from napari_tcsdl._validation import Cancelled
+from napari_tcsdl.codecs import CODECS
 from napari_tcsdl.rivals import BEST_BELOW, EXACT, LADDER, RAW_OVER_B, SAME_BYTES
 from napari_tcsdl.rivals.beyond import yardstick_of
 from napari_tcsdl.rivals.frames import FrameFile
@@ -71,6 +72,29 @@ def test_points_are_what_encoding_again_gives(material, frames, truth_frames):
         kept = {LADDER} != set(point.purposes)
         assert len(point.psnr_frames) == len(point.ssim_frames) == (9 if kept else 0)
         assert point.settings == f"step {64 / point.quality:g}"
+
+
+@pytest.mark.parametrize("name", ["mpeg4_avi", "h264_mp4", "frame_binning", "frame_dropping"])
+def test_streams_run_through_all_segments(name, material, frames, truth_frames):
+    """Nothing begins anew with a segment: bytes, frames and scores are those of the whole movie."""
+    codec = CODECS[name]
+    if codec.missing():
+        pytest.skip(codec.missing())
+    rival = measure_rival(codec, material, quiet).rival
+    assert rival.absent is None
+    assert rival.points
+    for point in rival.points:
+        whole = codec.encode(frames, point.quality, (0, 255))
+        assert point.n_bytes == whole.n_bytes
+        assert point.settings == whole.settings
+        pairs = zip(codec.decode(whole), truth_frames.astype(np.float32), strict=True)
+        psnr = [metrics.psnr(a, b, data_range=RANGE) for a, b in pairs]
+        assert point.psnr == pytest.approx(np.mean(psnr), abs=1e-3)
+        for purpose in set(point.purposes) & set(material.budgets):
+            assert point.n_bytes <= material.budgets[purpose]
+    for purpose, least in rival.over_budget.items():
+        assert least > material.budgets[purpose]
+        assert rival.point(purpose) is None
 
 
 def test_budgets_are_kept_and_used_up(material, frames):

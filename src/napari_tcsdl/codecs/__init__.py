@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ._cheap_codec import CheapCodec
 from ._stored_sums import SumStorage
 from .base import CHEAP, IMAGE, LOSSLESS, VIDEO, Codec, Encoded, shares
 from .cheap import CHEAP_CODECS, binned_sum, binning
 from .images import IMAGE_CODECS
 from .lossless import LOSSLESS_CODECS
+from .movies import Pieces, StoredMovie, StreamCodec, decode_movie, encode_movie
 from .search import CodecResult, at_budget, largest_within
 from .video import VIDEO_CODECS
 
@@ -21,13 +23,19 @@ __all__ = [
     "IMAGE",
     "LOSSLESS",
     "VIDEO",
+    "CheapCodec",
     "Codec",
     "CodecResult",
     "Encoded",
+    "Pieces",
+    "StoredMovie",
+    "StreamCodec",
     "SumStorage",
     "at_budget",
     "binned_sum",
     "binning",
+    "decode_movie",
+    "encode_movie",
     "largest_within",
     "shares",
 ]

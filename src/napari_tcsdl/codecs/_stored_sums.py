@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,9 @@ from ..io import Storage
 from ..io._arrays import AXES, ArrayEncoder
 from ..io._layout import DOCUMENT
 from ..noise import NoiseModel
+
+_TOGETHER = 2**18
+"""Pixels of small sums that are read at once: to open files one by one takes twice the time."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,6 @@ class Sums:
         Of the sums, as text.
     frame_dtype
         Of the frames, as text.
-    exposures
-        Pixels of single frames in each pixel of a sum, file by file.
     shape
         (H, W) of a sum.
     highest
@@ -71,7 +75,6 @@ class Sums:
     storage: SumStorage
     dtype: str
     frame_dtype: str
-    exposures: tuple[int, ...]
     shape: tuple[int, int]
     highest: float
 
@@ -79,41 +82,47 @@ class Sums:
         """Table to which a sum of ``exposures`` pixels is rounded; None if it is kept exactly."""
         return _table(self.storage, self.frame_dtype, exposures, self.highest)
 
-    def write(self, sums: Sequence[NDArray[Any]]) -> tuple[bytes, ...]:
-        """One file for each of ``sums`` (H, W): its shard with checksums and index."""
-        encoders = {count: self._encoder(count) for count in set(self.exposures)}
-        return tuple(
-            encoders[count].shard(self._stored(values, count))
-            for values, count in zip(sums, self.exposures, strict=True)
-        )
+    def write(self, sums: Iterable[NDArray[Any]], exposures: Iterable[int]) -> Iterator[bytes]:
+        """Yield one file for each of ``sums`` (H, W): its shard with checksums and index.
 
-    def read(self, files: Sequence[bytes]) -> NDArray[Any]:
-        """Return the sums (m, H, W) as they were stored."""
-        sums = np.empty((len(files), *self.shape), self.dtype)
-        for count in set(self.exposures):
-            places = [place for place, other in enumerate(self.exposures) if other == count]
-            stored = self._open(count, [files[place] for place in places])
+        Parameters
+        ----------
+        sums
+            One after the other.
+        exposures
+            Pixels of single frames in each pixel of a sum, sum by sum.
+        """
+        encoders: dict[int, ArrayEncoder] = {}
+        for values, count in zip(sums, exposures, strict=True):
+            if count not in encoders:
+                encoders[count] = self._encoder(count)
             table = self.table(count)
-            sums[places] = stored if table is None else table.expand(stored)
-        return sums
+            yield encoders[count].shard(values if table is None else table.compress(values))
 
-    def _open(self, exposures: int, files: Sequence[bytes]) -> NDArray[Any]:
-        """Read shards (m, H, W) with nothing but zarr."""
-        contents = {f"c/{index}/0/0": file for index, file in enumerate(files)}
-        contents[DOCUMENT] = self._encoder(exposures).document(len(files))
-        store: dict[str, Buffer] = {
-            key: cpu.Buffer.from_bytes(content) for key, content in contents.items()
-        }
-        return np.asarray(zarr.open_array(MemoryStore(store), mode="r", zarr_format=3)[...])
-
-    def _stored(self, values: NDArray[Any], exposures: int) -> NDArray[Any]:
-        table = self.table(exposures)
-        return values if table is None else table.compress(values)
+    def read(self, files: Iterable[bytes], exposures: Iterable[int]) -> Iterator[NDArray[Any]]:
+        """Yield the sums (H, W) as they were stored; a few files are in memory at a time."""
+        together = max(1, _TOGETHER // math.prod(self.shape))
+        pairs = zip(files, exposures, strict=True)
+        for count, group in groupby(pairs, key=itemgetter(1)):
+            encoder, table = self._encoder(count), self.table(count)
+            while some := [file for file, _ in islice(group, together)]:
+                stored = _open(some, encoder.document(len(some)))
+                yield from np.asarray(stored if table is None else table.expand(stored), self.dtype)
 
     def _encoder(self, exposures: int) -> ArrayEncoder:
         storage = Storage(self.table(exposures), self.storage.entropy)
         dtype = storage.stored_dtype(np.dtype(self.dtype))
         return ArrayEncoder((1, *self.shape), dtype, AXES, storage)
+
+
+def _open(files: Sequence[bytes], document: bytes) -> NDArray[Any]:
+    """Read shards (m, H, W) with nothing but zarr."""
+    contents = {f"c/{index}/0/0": file for index, file in enumerate(files)}
+    store: dict[str, Buffer] = {
+        key: cpu.Buffer.from_bytes(content)
+        for key, content in (contents | {DOCUMENT: document}).items()
+    }
+    return np.asarray(zarr.open_array(MemoryStore(store), mode="r", zarr_format=3)[...])
 
 
 @cache

@@ -1,4 +1,4 @@
-"""One video file in memory: frames of whole numbers through FFmpeg (PyAV), in and out.
+"""One video file: frames of whole numbers through FFmpeg (PyAV), in and out.
 
 Grey video is the luma plane; chroma, where a format has it, stays at mid-grey. Nothing is scaled
 and no range is converted: code k of a frame is sample k of the stream.
@@ -6,12 +6,14 @@ and no range is converted: code k of a frame is sample k of the stream.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,10 @@ _RATE = 25
 
 _CONTAINER_OPTIONS = {"fflags": "+bitexact"}
 """Else files hold random identifiers, and no two are alike."""
+
+_HEAD = 64
+"""Packets that are held back until it is known how far their order is from that of frames: more
+than any of our encoders reorders."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,11 @@ def pyav() -> Any:
 
 
 def write_stream(
-    frames: Iterable[NDArray[Any]], shape: tuple[int, int], settings: StreamSettings
-) -> tuple[bytes, dict[int, int]]:
+    frames: Iterable[NDArray[Any]],
+    shape: tuple[int, int],
+    settings: StreamSettings,
+    file: Path | IO[bytes],
+) -> dict[int, int]:
     """Encode frames of codes, one after the other, to one file.
 
     Parameters
@@ -86,11 +95,14 @@ def write_stream(
         (H, W) of each.
     settings
         Of the stream.
+    file
+        Where it goes. Packets are written as they come: memory holds those frames only that the
+        encoder looks ahead.
 
     Returns
     -------
-    tuple
-        The file, and by frame number the bytes of its packets.
+    dict
+        By frame number the bytes of its packets.
 
     Raises
     ------
@@ -99,16 +111,14 @@ def write_stream(
     """
     av = pyav()
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 else prints a page to stderr; 1 = errors
-    file = io.BytesIO()
     packet_bytes: dict[int, int] = {}
     how = {"format": settings.container, "container_options": _CONTAINER_OPTIONS}
     with _refusal(av, shape, settings.encoder), av.open(file, "w", **how) as container:
         stream = _stream(container, shape, settings)
-        packets = _in_time(_packets(av, stream, frames, settings))
-        for packet in packets:
+        for packet in _in_time(_packets(av, stream, frames, settings)):
             packet_bytes[packet.pts] = packet.size
-        container.mux(packets)
-    return file.getvalue(), packet_bytes
+            container.mux(packet)
+    return packet_bytes
 
 
 @contextmanager
@@ -126,10 +136,23 @@ def _stream(container: Any, shape: tuple[int, int], settings: StreamSettings) ->
     stream = container.add_stream(settings.encoder, rate=_RATE)
     stream.height, stream.width = padded_shape(shape)
     stream.pix_fmt = settings.pixel_format
-    stream.options = dict(settings.options)
+    stream.options = _sound_code(settings.encoder) | dict(settings.options)
     stream.codec_context.color_range = _FULL_RANGE
     stream.codec_context.thread_count = 1  # the same bytes each time, and honest CPU seconds
     return stream
+
+
+@cache
+def _sound_code(encoder: str) -> dict[str, str]:
+    """Keep x264 off its AVX-512 code, where it would use that.
+
+    It reads what happens to lie in memory (core 165, in its mbtree): bytes of the same frames
+    then differ by up to 3 %. Its AVX2 code gives those of its plain C, as quickly.
+    """
+    if encoder != "libx264":
+        return {}
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
+    return {"x264-params": "asm=avx2"} if {"AVX512F", "X86_V4"} & set(found) else {}
 
 
 def padded_shape(shape: tuple[int, int]) -> tuple[int, int]:
@@ -155,17 +178,20 @@ def _packets(
     yield from stream.encode(None)
 
 
-def _in_time(packets: Iterable[Any]) -> list[Any]:
+def _in_time(packets: Iterable[Any]) -> Iterator[Any]:
     """Give packets, one a frame and in the order of decoding, their decode times.
 
     x265 leaves those of movies shorter than its reordering unset: some files then would be
     refused, others differ from run to run.
     """
-    ordered = list(packets)
-    delay = max((turn - packet.pts for turn, packet in enumerate(ordered)), default=0)
-    for turn, packet in enumerate(ordered):
+    coming = iter(packets)
+    head = list(islice(coming, _HEAD))
+    delay = max((turn - packet.pts for turn, packet in enumerate(head)), default=0)
+    if len(head) == _HEAD:  # later packets may be further from their turn, as encoders foretell
+        delay = max(delay, -(head[0].dts or 0))
+    for turn, packet in enumerate(chain(head, coming)):
         packet.dts = turn - delay
-    return ordered
+        yield packet
 
 
 def _samples(plane: Any, bits: int) -> NDArray[Any]:
@@ -174,22 +200,24 @@ def _samples(plane: Any, bits: int) -> NDArray[Any]:
     return samples.reshape(plane.height, -1)
 
 
-def read_stream(file: bytes, shape: tuple[int, ...], bits: int) -> NDArray[Any]:
-    """Decode the frames of a file that :func:`write_stream` made.
+def read_stream(
+    file: Path | IO[bytes], shape: tuple[int, ...], bits: int
+) -> Iterator[NDArray[Any]]:
+    """Decode the frames of a file that :func:`write_stream` made, one after the other.
 
     Parameters
     ----------
     file
-        Its bytes.
+        Where it is.
     shape
         (n, H, W) expected.
     bits
         Of a sample.
 
-    Returns
-    -------
+    Yields
+    ------
     NDArray
-        (n, H, W) codes, uint8 or uint16.
+        (H, W) codes, uint8 or uint16, which hold until the next are asked for.
 
     Raises
     ------
@@ -197,22 +225,20 @@ def read_stream(file: bytes, shape: tuple[int, ...], bits: int) -> NDArray[Any]:
         If it does not hold n frames.
     """
     av = pyav()
-    codes = np.empty(shape, np.uint8 if bits <= 8 else np.uint16)
+    expected, height, width = shape
     found = 0
     try:
-        with av.open(io.BytesIO(file)) as container:
+        with av.open(file) as container:
             for picture in container.decode(video=0):
-                if found < len(codes):
-                    samples = _samples(picture.planes[0], bits)
-                    codes[found] = samples[: shape[1], : shape[2]]
                 found += 1
+                if found <= expected:
+                    yield _samples(picture.planes[0], bits)[:height, :width]
     except av.FFmpegError as error:
         raise CorruptFileError(
-            f"got a damaged video file after {found} frames, expected {len(codes)} frames "
+            f"got a damaged video file after {found} frames, expected {expected} frames "
             f"({error.strerror}); encode them again"
         ) from error
-    if found != len(codes):
+    if found != expected:
         raise CorruptFileError(
-            f"got a video file of {found} frames, expected {len(codes)}; encode them again"
+            f"got a video file of {found} frames, expected {expected}; encode them again"
         )
-    return codes

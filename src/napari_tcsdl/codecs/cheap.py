@@ -5,194 +5,157 @@ What they keep is stored exactly as a measurement is stored, and decoded from wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .. import __version__
-from .._validation import InputError
 from ..encoder import measurement_dtype
-from ._stored_sums import Sums, SumStorage
-from .base import CHEAP, Encoded, check_block, shares
+from ._cheap_codec import CheapCodec, State
+from ._stored_sums import SumStorage
+from .base import check_block, shares
 from .search import CodecResult
 
 
-class _State(NamedTuple):
-    """What decoding needs besides the files."""
+class _OfRuns(CheapCodec):
+    """One file for each run of ``factor`` frames, of which the last may be shorter."""
 
-    sums: Sums
-    factor: int
-    shape: tuple[int, int, int]
+    def _words(self, state: State) -> str:
+        n_frames = state.shape[0]
+        return super()._words(state) + (f" (there are {n_frames})" * (state.factor > n_frames))
 
-
-@dataclass(frozen=True)
-class CheapCodec:
-    """What cheap codecs share; a row gives its fields, ``_reduce`` and ``_expand``.
-
-    A quality is the factor by which numbers become fewer, from many to few. Any whole factor
-    from 1 on can be encoded; ``qualities`` are those that are worth a search.
-
-    Attributes
-    ----------
-    name, label, licence, qualities, kind
-        As :class:`Codec`.
-    words
-        What is stored, with the factor put in for ``{}``.
-    storage
-        How sums are stored; by default exactly.
-    """
-
-    name: str
-    label: str
-    words: str
-    qualities: tuple[float, ...]
-    licence: str = "BSD-3-Clause"
-    kind: str = CHEAP
-    storage: SumStorage = field(default=SumStorage())
-
-    def missing(self) -> str | None:
-        """Never: it is ours."""
-        return None
-
-    def version(self) -> str:
-        """Of this package."""
-        return f"napari-tcsdl {__version__}"
-
-    def encode(
-        self, frames: NDArray[Any], quality: float | None, value_range: tuple[float, float]
-    ) -> Encoded:
-        """Reduce and store the frames; see :meth:`Codec.encode`."""
-        check_block(frames)
-        if quality is None or quality < 1 or quality != int(quality):
-            raise InputError(
-                f"got quality {quality} for {self.label}, expected a whole factor of at least 1; "
-                f"give for example {self.qualities[-1]:g}"
-            )
-        factor = int(quality)
-        reduced, exposures = self._reduce(frames, factor)
-        sums = Sums(
-            self.storage,
-            reduced.dtype.str,
-            frames.dtype.str,
-            exposures,
-            (reduced.shape[1], reduced.shape[2]),
-            float(value_range[1]),
-        )
-        files = sums.write(list(reduced))
-        kind = reduced.dtype if len(reduced) == 1 else f"{len(reduced)} × {reduced.dtype}"
-        return Encoded(
-            files,
-            self._shares(files, len(frames), factor),
-            f"{self.version()}, {self.words.format(factor)} as {kind}, {self.storage.words}",
-            quality,
-            _State(sums, factor, (frames.shape[0], frames.shape[1], frames.shape[2])),
-        )
-
-    def decode(self, encoded: Encoded) -> NDArray[np.float32]:
-        """See :meth:`Codec.decode`."""
-        state: _State = encoded.state
-        return self._expand(state.sums.read(encoded.files), state)
-
-    def _shares(self, files: tuple[bytes, ...], n_frames: int, factor: int) -> tuple[int, ...]:
-        """Spread each file over the frames that it stands for."""
-        starts = range(0, n_frames, factor)
-        return tuple(
-            share
-            for start, file in zip(starts, files, strict=True)
-            for share in shares(len(file), min(factor, n_frames - start))
-        )
-
-    def _reduce(self, frames: NDArray[Any], factor: int) -> tuple[NDArray[Any], tuple[int, ...]]:
-        """Return what is stored (m, h, w), and how many pixels of frames are in a pixel of each."""
-        raise NotImplementedError
-
-    def _expand(self, reduced: NDArray[Any], state: _State) -> NDArray[np.float32]:
-        """Frames (n, H, W) from what was stored."""
-        raise NotImplementedError
+    def _shares(self, files: tuple[bytes, ...], state: State) -> tuple[int, ...]:
+        parts = zip(files, _runs(state), strict=True)
+        return tuple(share for file, length in parts for share in shares(len(file), length))
 
 
-class FrameBinning(CheapCodec):
+class FrameBinning(_OfRuns):
     """Sums of consecutive frames: averages noise away and blurs whatever moves."""
 
-    def _reduce(self, frames: NDArray[Any], factor: int) -> tuple[NDArray[Any], tuple[int, ...]]:
-        dtype = measurement_dtype(frames.dtype, factor)
-        bins = [frames[start : start + factor] for start in range(0, len(frames), factor)]
-        return np.stack([_sum(a_bin, 0, dtype) for a_bin in bins]), tuple(map(len, bins))
+    def _reduced(
+        self, dtype: np.dtype[Any], shape: tuple[int, int], factor: int
+    ) -> tuple[np.dtype[Any], tuple[int, int]]:
+        return measurement_dtype(dtype, factor), shape
 
-    def _expand(self, reduced: NDArray[Any], state: _State) -> NDArray[np.float32]:
-        exposures = np.array(state.sums.exposures)
-        means = (reduced / exposures[:, None, None].astype(np.float64)).astype(np.float32)
-        return np.repeat(means, exposures, axis=0)
+    def _exposures(self, state: State) -> list[int]:
+        return _runs(state)
+
+    def _reduce(self, frames: Iterator[NDArray[Any]], state: State) -> Iterator[NDArray[Any]]:
+        dtype = np.dtype(state.sums.dtype)
+        for length in _runs(state):
+            yield _sum(islice(frames, length), state.shape[1:], dtype)
+
+    def _expand(
+        self, reduced: Iterator[NDArray[Any]], state: State
+    ) -> Iterator[NDArray[np.float32]]:
+        for sums, length in zip(reduced, _runs(state), strict=True):
+            mean = (sums / np.float64(length)).astype(np.float32)
+            for _ in range(length):
+                yield mean
 
 
-class FrameDropping(CheapCodec):
+class FrameDropping(_OfRuns):
     """One frame of every k, the middle one; those between are interpolated linearly in time."""
 
-    def _reduce(self, frames: NDArray[Any], factor: int) -> tuple[NDArray[Any], tuple[int, ...]]:
-        kept = frames[_middles(len(frames), factor)]
-        return kept, (1,) * len(kept)
+    def _reduced(
+        self, dtype: np.dtype[Any], shape: tuple[int, int], factor: int
+    ) -> tuple[np.dtype[Any], tuple[int, int]]:
+        return dtype, shape
 
-    def _expand(self, reduced: NDArray[Any], state: _State) -> NDArray[np.float32]:
-        n_frames = state.shape[0]
-        kept = _middles(n_frames, state.factor)
-        place = np.interp(np.arange(n_frames), kept, np.arange(len(kept)))  # held at both ends
-        before = np.minimum(place.astype(int), max(len(kept) - 2, 0))
-        weight = (place - before).astype(np.float32)[:, None, None]
-        values = reduced.astype(np.float32)
-        after = np.minimum(before + 1, len(kept) - 1)
-        between: NDArray[np.float32] = values[before] * (1 - weight) + values[after] * weight
-        return between
+    def _exposures(self, state: State) -> list[int]:
+        return [1] * len(_runs(state))
+
+    def _reduce(self, frames: Iterator[NDArray[Any]], state: State) -> Iterator[NDArray[Any]]:
+        kept = set(_middles(state).tolist())
+        for index, frame in enumerate(frames):
+            if index in kept:
+                yield frame
+
+    def _expand(
+        self, reduced: Iterator[NDArray[Any]], state: State
+    ) -> Iterator[NDArray[np.float32]]:
+        kept, n_frames = _middles(state), state.shape[0]
+        places = np.interp(np.arange(n_frames), kept, np.arange(len(kept)))  # held at both ends
+        values = (frame.astype(np.float32) for frame in reduced)
+        before = next(values)
+        after, at = next(values, before), 0
+        for place in places.tolist():
+            if at < min(int(place), len(kept) - 2):
+                before, after, at = after, next(values), at + 1
+            weight = np.float32(place - at)
+            yield before * (1 - weight) + after * weight
 
 
 class SpatialBinning(CheapCodec):
     """Sums of k × k pixels, back to full size by a cubic spline through their means."""
 
-    def _reduce(self, frames: NDArray[Any], factor: int) -> tuple[NDArray[Any], tuple[int, ...]]:
-        dtype = measurement_dtype(frames.dtype, factor**2)
-        rows, columns = (np.arange(0, side, factor) for side in frames.shape[1:])
-        exact = np.float64 if dtype.kind == "f" else dtype
-        binned = np.add.reduceat(frames, rows, axis=1, dtype=exact)
-        binned = np.add.reduceat(binned, columns, axis=2, dtype=exact).astype(dtype, copy=False)
-        return binned, (factor**2,) * len(frames)
+    def _reduced(
+        self, dtype: np.dtype[Any], shape: tuple[int, int], factor: int
+    ) -> tuple[np.dtype[Any], tuple[int, int]]:
+        height, width = (-(-side // factor) for side in shape)
+        return measurement_dtype(dtype, factor**2), (height, width)
 
-    def _expand(self, reduced: NDArray[Any], state: _State) -> NDArray[np.float32]:
+    def _exposures(self, state: State) -> list[int]:
+        return [state.factor**2] * state.shape[0]
+
+    def _reduce(self, frames: Iterator[NDArray[Any]], state: State) -> Iterator[NDArray[Any]]:
+        dtype = np.dtype(state.sums.dtype)
+        rows, columns = (np.arange(0, side, state.factor) for side in state.shape[1:])
+        for frame in frames:
+            binned = np.add.reduceat(frame, rows, axis=0, dtype=_exact(dtype))
+            binned = np.add.reduceat(binned, columns, axis=1, dtype=_exact(dtype))
+            yield binned.astype(dtype, copy=False)
+
+    def _expand(
+        self, reduced: Iterator[NDArray[Any]], state: State
+    ) -> Iterator[NDArray[np.float32]]:
         factor, (_, height, width) = state.factor, state.shape
         pixels = np.outer(_bin_sizes(height, factor), _bin_sizes(width, factor))
-        frames = np.empty(state.shape, np.float32)
-        for frame, sums in zip(frames, reduced, strict=True):
+        for sums in reduced:
             means = sums / pixels.astype(np.float64)
             # A bin is an area: its value belongs to its middle, and the picture ends at its edge.
             whole = ndimage.zoom(means, factor, order=3, mode="reflect", grid_mode=True)
-            frame[...] = whole[:height, :width]
-        return frames
-
-    def _shares(self, files: tuple[bytes, ...], n_frames: int, factor: int) -> tuple[int, ...]:
-        return tuple(len(file) for file in files)
+            yield whole[:height, :width].astype(np.float32)
 
 
-def _middles(n_frames: int, factor: int) -> NDArray[np.intp]:
-    """Index of the middle frame of each run of ``factor``, of which the last may be shorter."""
-    starts = np.arange(0, n_frames, factor)
-    return starts + (np.minimum(starts + factor, n_frames) - starts) // 2
+def _runs(state: State) -> list[int]:
+    """Frames of each run; the last may have fewer."""
+    return list(map(int, _bin_sizes(state.shape[0], state.factor)))
+
+
+def _middles(state: State) -> NDArray[np.intp]:
+    """Index of the middle frame of each run."""
+    lengths = _bin_sizes(state.shape[0], state.factor)
+    return np.arange(len(lengths)) * state.factor + lengths // 2
 
 
 def _bin_sizes(side: int, factor: int) -> NDArray[np.intp]:
-    """Pixels in each bin along a side; the last may have fewer."""
+    """Pixels, or frames, in each bin along an axis; the last may have fewer."""
     starts = np.arange(0, side, factor)
     return np.minimum(starts + factor, side) - starts
 
 
-def _sum(frames: NDArray[Any], axis: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    exact = np.float64 if dtype.kind == "f" else dtype
-    return np.asarray(frames.sum(axis=axis, dtype=exact), dtype)
+def _exact(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Pixel type in which sums that end as ``dtype`` are taken."""
+    return np.dtype(np.float64) if dtype.kind == "f" else dtype
+
+
+def _sum(
+    frames: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    total = np.zeros(shape, _exact(dtype))
+    for frame in frames:
+        total += frame
+    return total.astype(dtype, copy=False)
 
 
 def binned_sum(frames: NDArray[Any]) -> NDArray[Any]:
     """Sum (n, H, W) frames to (H, W) in the pixel type of a measurement: exact for integers."""
-    return _sum(frames, 0, measurement_dtype(frames.dtype, len(frames)))
+    return _sum(frames, frames.shape[1:], measurement_dtype(frames.dtype, len(frames)))
 
 
 _FACTORS = (240, 120, 60, 40, 30, 24, 20, 16, 14, 12, 10, 9, 8, 7, 6, 5, 4, 3, 2)

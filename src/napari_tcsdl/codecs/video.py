@@ -1,4 +1,4 @@
-"""Video codecs, across frames: one whole file for a block, headers counted, through PyAV.
+"""Video codecs, across frames: one whole file for a block or a movie, headers counted, by PyAV.
 
 PyAV is the optional extra ``[video]``, imported only when a row is used: its wheel holds x264 and
 x265, which are GPL. Each row is set to be hard to beat in PSNR, by which rivals are judged: strong
@@ -9,10 +9,14 @@ seconds that can be compared.
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +24,7 @@ from numpy.typing import NDArray
 from .._validation import InputError
 from ._video_stream import StreamSettings, pyav, read_stream, write_stream
 from .base import VIDEO, Encoded, PixelMap, check_block, check_quality, pixel_map, shares
+from .movies import Pieces, StoredMovie
 
 _SIGNATURE = re.compile(rb"x26[45] (?:\(build \d+\) )?- (?:core \d+|[\w.+-]+)")
 """How x264 and x265 sign their streams."""
@@ -72,29 +77,57 @@ class VideoCodec:
     ) -> Encoded:
         """Encode the block to one file; see :meth:`Codec.encode`."""
         check_block(frames)
-        check_quality(self, quality)
-        pixels = pixel_map(frames.dtype, value_range, tuple(dict(self.pixel_formats)), self.label)
-        settings = self._stream(pixels.bits, float(quality or 0))
-        # Codes that are stored as they are may exceed the depth of the encoder, and would wrap.
-        codes = (pixels.codes(frame) for frame in frames)
-        file, packet_bytes = write_stream(codes, frames.shape[1:], settings)
-        container = shares(len(file) - sum(packet_bytes.values()), len(frames))
+        file = io.BytesIO()
+        made = self._write(frames, frames, quality, value_range, file)
+        packet_bytes = made.packet_bytes
+        container = shares(len(file.getvalue()) - sum(packet_bytes.values()), len(frames))
         return Encoded(
-            (file,),
+            (file.getvalue(),),
             tuple(packet_bytes.get(index, 0) + share for index, share in enumerate(container)),
-            f"{self.version()}, {_words(settings)}, {pixels.words}",
+            made.words,
             quality,
-            _State(pixels, frames.shape),
+            made.state,
         )
 
     def decode(self, encoded: Encoded) -> NDArray[np.float32]:
         """See :meth:`Codec.decode`."""
         state: _State = encoded.state
-        codes = read_stream(encoded.files[0], state.shape, state.pixels.bits)
-        frames = np.empty(state.shape, np.float32)
-        for frame, plane in zip(frames, codes, strict=True):
-            frame[:] = state.pixels.values(plane)
-        return frames
+        decoded = np.empty(state.shape, np.float32)
+        for index, frame in enumerate(_frames(io.BytesIO(encoded.files[0]), state)):
+            decoded[index] = frame
+        return decoded
+
+    def encode_stream(
+        self, pieces: Pieces, quality: float | None, value_range: tuple[float, float], path: Path
+    ) -> StoredMovie:
+        """Encode a whole movie to one video file; see :meth:`StreamCodec.encode_stream`."""
+        frames = chain.from_iterable(pieces)
+        made = self._write(frames, pieces, quality, value_range, path)
+        return StoredMovie(path, path.stat().st_size, made.words, made.state)
+
+    def decode_stream(self, stored: StoredMovie) -> Iterator[NDArray[np.float32]]:
+        """See :meth:`StreamCodec.decode_stream`."""
+        return _frames(stored.path, stored.state)
+
+    def _write(
+        self,
+        frames: Iterable[NDArray[Any]],
+        like: NDArray[Any] | Pieces,
+        quality: float | None,
+        value_range: tuple[float, float],
+        file: Path | IO[bytes],
+    ) -> _Made:
+        """Encode frames that have the shape and pixel type of ``like`` together."""
+        check_quality(self, quality)
+        depths = tuple(dict(self.pixel_formats))
+        pixels = pixel_map(like.dtype, value_range, depths, self.label)
+        settings = self._stream(pixels.bits, float(quality or 0))
+        n_frames, height, width = like.shape
+        # Codes that are stored as they are may exceed the depth of the encoder, and would wrap.
+        codes = (pixels.codes(frame) for frame in frames)
+        packet_bytes = write_stream(codes, (height, width), settings, file)
+        words = f"{self.version()}, {_words(settings)}, {pixels.words}"
+        return _Made(_State(pixels, (n_frames, height, width)), words, packet_bytes)
 
     def _stream(self, bits: int, quality: float) -> StreamSettings:
         scale = {"q": f"{quality:g}", "lam": f"{_LAMBDA * quality:.0f}"}
@@ -113,6 +146,20 @@ class _State:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What is known of a video file that was just written."""
+
+    state: _State
+    words: str
+    packet_bytes: dict[int, int]
+
+
+def _frames(file: Path | IO[bytes], state: _State) -> Iterator[NDArray[np.float32]]:
+    for codes in read_stream(file, state.shape, state.pixels.bits):
+        yield state.pixels.values(codes)
+
+
 def _words(settings: StreamSettings) -> str:
     options = " ".join(f"{option}={value}" for option, value in settings.options.items())
     return f"{settings.container}, {settings.pixel_format}, full range, one thread, {options}"
@@ -126,8 +173,9 @@ def _version(codec: VideoCodec) -> str:
     settings = codec._stream(bits, codec.qualities[0])
     signed = {key: value.replace("info=0", "info=1") for key, value in settings.options.items()}
     blank = np.zeros((16, 16), np.uint8 if bits <= 8 else np.uint16)
-    file, _ = write_stream([blank], (16, 16), replace(settings, options=signed))
-    signature = _SIGNATURE.search(file)
+    file = io.BytesIO()
+    write_stream([blank], (16, 16), replace(settings, options=signed), file)
+    signature = _SIGNATURE.search(file.getvalue())
     encoder = signature[0].decode() if signature else codec.encoder
     numbers = ".".join(map(str, av.library_versions["libavcodec"]))
     return f"{encoder} (libavcodec {numbers}, PyAV {av.__version__})"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs import CODECS
+from ..codecs import CODECS, StoredMovie, StreamCodec
 from ..decoding import ReconstructedBlock
 from ..io import CompressedMovie, Header, open_compressed
+from ..movie import Movie
 from ..noise import NoiseModel
 from ..pipeline import compress
 from ..rivals import RatePoint
@@ -33,11 +35,11 @@ class StudyStack(DecodedStack):
 
 
 @dataclass(eq=False)
-class SegmentDecoder:
-    """Does to the segment in which a block lies what the study did to it.
+class CodecDecoder:
+    """Does to the movie what the study did to it: as one stream, or segment by segment.
 
     It has what :class:`~napari_tcsdl.display.background.Background` uses of a decoder: a block is
-    B frames, and those of a segment, which is encoded as one, form a group.
+    B frames, and those of a segment, which are in memory together, form a group.
 
     Parameters
     ----------
@@ -62,9 +64,12 @@ class SegmentDecoder:
         self.segments = segments_of(self.job.movie.shape, self.ratio)
         self.sizes: dict[int, int] = {}
         self._decoded: tuple[int, NDArray[Any]] | None = None
+        self._stored: StoredMovie | None = None
+        self._stream: Iterator[NDArray[np.float32]] = iter(())
+        self._at = math.inf  # the frame that the stream gives next
 
     def segment(self, block: int) -> tuple[int, int]:
-        """Return (first frame, last + 1) of what is encoded together with ``block``."""
+        """Return (first frame, last + 1) of what is decoded together with ``block``."""
         first = block * self.ratio
         return next(segment for segment in self.segments if segment[0] <= first < segment[1])
 
@@ -78,14 +83,67 @@ class SegmentDecoder:
         start, stop = self.segment(block)
         progress(0.0)
         if self._decoded is None or self._decoded[0] != start:
-            frames = self.job.movie.read(start, stop)
-            encoded = self.codec.encode(frames, self.point.quality, self.header.value_range)
-            progress(0.5)
-            self.sizes[start] = encoded.n_bytes
-            self._decoded = (start, self.codec.decode(encoded))
+            streams = isinstance(self.codec, StreamCodec)
+            decode = self._from_stream if streams else self._from_segment
+            self._decoded = start, decode(start, stop, progress)
         first = block * self.ratio - start
         frames = self._decoded[1][first : first + self.ratio]
         return ReconstructedBlock(block * self.ratio, np.asarray(frames, np.float32))
+
+    def _from_segment(
+        self, start: int, stop: int, progress: Callable[[float], None]
+    ) -> NDArray[Any]:
+        frames = self.job.movie.read(start, stop)
+        encoded = self.codec.encode(frames, self.point.quality, self.header.value_range)
+        progress(0.5)
+        self.sizes[start] = encoded.n_bytes
+        return self.codec.decode(encoded)
+
+    def _from_stream(
+        self, start: int, stop: int, progress: Callable[[float], None]
+    ) -> NDArray[Any]:
+        """Go on in the stream, or begin it again for frames that it has left behind."""
+        codec = self.codec
+        assert isinstance(codec, StreamCodec)  # else there is no stream
+        if self._stored is None:
+            name = f"{self.point.codec}-{self.point.quality or 0:g}-{id(self)}.stream"
+            path, value_range = self.job.folder.path / name, self.header.value_range
+            pieces = _Pieces(self.job.movie, self.segments, progress)
+            self._stored = codec.encode_stream(pieces, self.point.quality, value_range, path)
+            self.sizes[0] = self._stored.n_bytes
+        if self._at > start:
+            self._stream, self._at = codec.decode_stream(self._stored), 0
+        frames = np.empty((stop - start, *self.job.movie.shape[1:]), np.float32)
+        for index in range(int(self._at), stop):
+            progress(0.5)
+            self._at = math.inf  # unless the next frame comes
+            frame = next(self._stream)
+            self._at = index + 1
+            if index >= start:
+                frames[index - start] = frame
+        return frames
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """A movie, a segment at a time."""
+
+    movie: Movie
+    segments: tuple[tuple[int, int], ...]
+    progress: Callable[[float], None]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.movie.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.movie.dtype
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        for start, stop in self.segments:
+            self.progress(0.0)
+            yield self.movie.read(start, stop)
 
 
 class _RivalBackground(Background):
@@ -93,10 +151,11 @@ class _RivalBackground(Background):
 
     def __init__(self, compressed: CompressedMovie, job: RivalsJob, point: RatePoint) -> None:
         super().__init__(compressed, job.settings)
-        self._job, self._point = job, point
+        # Kept, though threads come and go: a movie is encoded once, into the folder of the study.
+        self._codec = CodecDecoder(job, compressed.header, point)
 
-    def _make_decoder(self) -> SegmentDecoder:  # type: ignore[override] # all that is used of one
-        return SegmentDecoder(self._job, self._compressed.header, self._point)
+    def _make_decoder(self) -> CodecDecoder:  # type: ignore[override] # all that is used of one
+        return self._codec
 
 
 def frames_of(job: RivalsJob, point: RatePoint) -> StudyStack:

@@ -7,7 +7,6 @@ from html import escape
 import numpy as np
 
 from .._words import human_bytes
-from ..rivals.material import segments_of
 from ..rivals.points import OURS, PURPOSE_WORDS, Shown, Study
 from . import tables
 from .pictures import detail, grey_limits, overview, spectrum, spectrum_floor
@@ -202,12 +201,11 @@ def _bytes(study: Study) -> str:
 
 
 def _making(study: Study) -> str:
-    shape = (int(study.movie["frames"]), *study.movie["frame_shape"])
-    longest = max(b - a for a, b in segments_of(shape, study.compression_ratio))
     return (
-        f"<p>It took {study.seconds:.0f} s. Codecs encode {longest} frames at a time, each time a "
-        "new file with a keyframe of its own: video codecs lose by it where that is few. They are "
-        "timed at their best size, ours at the B of the study.</p>"
+        f"<p>It took {study.seconds:.0f} s. Video codecs make one stream of the whole movie with "
+        "one keyframe, the first (Motion-JPEG has nothing but keyframes); frame binning and frame "
+        "dropping go through it from end to end, too. Encoders are timed at their best size, ours "
+        "at the B of the study.</p>"
         + tables.encoders(study)
         + f'<div class="pair">{tables.facts(study.settings)}{tables.facts(study.software)}</div>'
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -51,6 +52,47 @@ class FrameFile:
     def nbytes(self) -> int:
         """Bytes of all frames."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass
+class FramePieces:
+    """Frames of a movie, a segment at a time.
+
+    Attributes
+    ----------
+    source
+        That is read.
+    segments
+        (first frame, last + 1) of each.
+    tick
+        Called before each; may raise to stop.
+    seconds
+        [CPU s] that reading took so far.
+    """
+
+    source: FrameFile | Movie
+    segments: tuple[tuple[int, int], ...]
+    tick: Callable[[], None]
+    seconds: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(T, H, W)."""
+        return self.source.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Pixel type."""
+        return np.dtype(self.source.dtype)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Read segment after segment."""
+        for start, stop in self.segments:
+            self.tick()
+            begin = time.process_time()
+            frames = self.source.read(start, stop)
+            self.seconds += time.process_time() - begin
+            yield frames
 
 
 @dataclass(frozen=True)

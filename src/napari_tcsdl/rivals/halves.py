@@ -73,7 +73,7 @@ class Halves:
     pixel_size
         [Å px⁻¹], or None.
     segments
-        (first frame, last + 1) of what is encoded together.
+        (first frame, last + 1) of what is in memory together.
     """
 
     kept: FrameFile

@@ -8,14 +8,14 @@ from typing import Any
 
 from .._jobs import Failure, run_jobs
 from .._validation import Cancelled, InputError, TcsdlError
-from ..codecs import Codec
+from ..codecs import Codec, decode_movie, encode_movie
 from ..frc import HALVES_THRESHOLD, frc_halves
 from ..held_out_frames import split
 from ..io import CompressedMovie
 from ..movie import Movie
 from ..pipeline import MovieStatistics, Progress, compress, measure_statistics, part_of, reconstruct
 from ..settings import Settings
-from .frames import FrameFile, Part
+from .frames import FrameFile, FramePieces, Part
 from .halves import Halves, Judged, SampledFrames
 from .material import Material
 from .options import StudyOptions
@@ -50,18 +50,26 @@ class HeldOutJob:
         return attempt(lambda: self._judge(progress))
 
     def _judge(self, progress: Progress) -> Judged:
-        halves, n_bytes = self.halves, 0
-        sampled = SampledFrames(halves.kept.shape)
-        for start, stop in halves.segments:
-            progress(start / halves.kept.shape[0])
-            frames = halves.kept.read(start, stop)
-            encoded = self.codec.encode(frames, self.quality, halves.statistics.value_range)
-            n_bytes += encoded.n_bytes
-            decoded = self.codec.decode(encoded)
-            if len(decoded) != stop - start:
-                raise RuntimeError(f"{len(decoded)} frames came back of {stop - start}")
-            sampled.keep(start, decoded)
-        return halves.judged(sampled, self.quality, n_bytes)
+        halves, n_pieces = self.halves, len(self.halves.segments)
+        ticks = (count / (2 * n_pieces) for count in range(2 * n_pieces))
+
+        def tick() -> None:
+            progress(next(ticks))
+
+        path = halves.kept.path.with_name(f"{self.codec.name}-half.encoded")
+        try:
+            pieces = FramePieces(halves.kept, halves.segments, tick)
+            value_range = halves.statistics.value_range
+            stored = encode_movie(self.codec, pieces, self.quality, value_range, path)
+            sampled, first = SampledFrames(halves.kept.shape), 0
+            lengths = [stop - start for start, stop in halves.segments]
+            for decoded in decode_movie(self.codec, stored, lengths):
+                tick()
+                sampled.keep(first, decoded)
+                first += len(decoded)
+        finally:
+            path.unlink(missing_ok=True)
+        return halves.judged(sampled, self.quality, stored.n_bytes)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,12 @@ import numpy as np
 from ..fidelity import Yardstick
 from .frames import FrameFile
 
-SEGMENT_PIXELS = 2**24
-"""Pixels that are encoded together: 256 frames of 256². As float32 they take 64 MiB; a codec with
-its decoded frames and their scores takes some times that."""
+SEGMENT_PIXELS = 2**21
+"""Pixels that are in memory together: 32 frames of 256². As float32 they take 8 MiB; decoded
+frames, their reference and their scores take some times that. Streams run through all segments."""
+
+FIDELITY_PIXELS = 2**24
+"""Pixels of the frames on which scores beyond PSNR are taken, at most, unless one has more."""
 
 FIDELITY_FRAMES = 64
 """Consecutive frames, around the shown one, on which scores beyond PSNR are taken."""
@@ -34,7 +37,7 @@ class Material:
     budgets
         [bytes] by purpose.
     segments
-        (first frame, last + 1) of what is encoded together.
+        (first frame, last + 1) of what is in memory together.
     shown_frame
         Index of the frame kept for pictures.
     fidelity_frames
@@ -85,7 +88,7 @@ def segments_of(
 
 
 def window_around(
-    frame: int, shape: tuple[int, int, int], most_pixels: int = SEGMENT_PIXELS
+    frame: int, shape: tuple[int, int, int], most_pixels: int = FIDELITY_PIXELS
 ) -> tuple[int, int]:
     """Return (first, last + 1) of consecutive frames around ``frame``, bounded in pixels, too."""
     n_frames, height, width = shape

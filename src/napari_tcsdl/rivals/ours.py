@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__, metrics
-from ..codecs import Codec, SumStorage
-from ..codecs.cheap import CheapCodec
+from ..codecs import CheapCodec, Codec, SumStorage
 from ..io import CompressedMovie
 from ..movie import Movie
 from ..noise import NoiseModel

@@ -44,9 +44,10 @@ def study(
 ) -> Study:
     """Compare a movie with its reconstruction and with rival codecs, at real bytes.
 
-    Every codec runs in a process of its own, over the whole movie in segments: a curve of
-    qualities, the best within 1/B of the raw bytes, the best within the bytes of our real file,
-    and the best at any smaller size. A codec that is missing, or fails, is listed as such.
+    Every codec runs in a process of its own, over the whole movie, of which a segment is in memory
+    at a time; video codecs make one stream of it. There is a curve of qualities, the best within
+    1/B of the raw bytes, the best within the bytes of our real file, and the best at any smaller
+    size. A codec that is missing, or fails, is listed as such.
 
     Parameters
     ----------

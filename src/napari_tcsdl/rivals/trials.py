@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import metrics
-from ..codecs import Codec, Encoded
+from ..codecs import Codec, StoredMovie, decode_movie, encode_movie
+from .frames import FramePieces
 from .material import Material
 from .points import RatePoint
 
@@ -45,7 +44,7 @@ class Trials:
         self.codec, self.material, self._tick = codec, material, tick
         self.qualities: tuple[float | None, ...] = tuple(codec.qualities) or (None,)
         self.sizes: dict[int, int] = {}
-        self._settings: dict[int, str] = {}
+        self._stored: dict[int, StoredMovie] = {}
         self._encode_seconds: dict[int, float] = {}
         self._decode_seconds: dict[int, float] = {}
         self._psnr: dict[int, tuple[float, ...]] = {}
@@ -77,7 +76,7 @@ class Trials:
         return rate_point(
             codec=self.codec.name,
             quality=self.qualities[index],
-            settings=self._settings[index],
+            settings=self._stored[index].settings,
             n_bytes=self.size(index),
             scores=scores,
             seconds=(self._encode_seconds[index], self._decode_seconds[index]),
@@ -108,42 +107,49 @@ class Trials:
     def _segments(self, index: int, work: Callable[[int, NDArray[Any]], T]) -> list[T]:
         """Do ``work`` on (first frame, frames) of each segment, of which one is in memory."""
         self.size(index)
-        seconds, done = 0.0, []
-        for start, stop in self.material.segments:
+        lengths = [stop - start for start, stop in self.material.segments]
+        pieces = _Timed(decode_movie(self.codec, self._stored[index], lengths))
+        start, done = 0, []
+        for decoded in pieces:
             self._tick()
-            encoded: Encoded = pickle.loads(self._kept(index, start).read_bytes())
-            begin = time.process_time()
-            decoded = self.codec.decode(encoded)
-            seconds += time.process_time() - begin
-            if len(decoded) != stop - start:
-                raise RuntimeError(f"{len(decoded)} frames came back of {stop - start}")
             done.append(work(start, decoded))
-            del encoded, decoded  # before the next are made
-        self._decode_seconds.setdefault(index, seconds)
+            start += len(decoded)
+            del decoded  # before the next are made
+        self._decode_seconds.setdefault(index, pieces.seconds)
         return done
 
     def _encode(self, index: int) -> None:
-        quality, total, seconds = self.qualities[index], 0, 0.0
-        for start, stop in self.material.segments:
-            self._tick()
-            frames = self.material.raw.read(start, stop)
-            begin = time.process_time()
-            encoded = self.codec.encode(frames, quality, self.material.value_range)
-            seconds += time.process_time() - begin
-            total += encoded.n_bytes
-            with self._kept(index, start).open("wb") as file:
-                pickle.dump(encoded, file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.sizes[index] = total
-        self._settings[index] = encoded.settings
-        self._encode_seconds[index] = seconds
-
-    def _kept(self, index: int, first: int) -> Path:
-        return self.material.folder / f"{self.codec.name}-{index}-{first}.encoded"
+        material = self.material
+        pieces = FramePieces(material.raw, material.segments, self._tick)
+        begin = time.process_time()
+        self._stored[index] = encode_movie(
+            self.codec,
+            pieces,
+            self.qualities[index],
+            material.value_range,
+            material.folder / f"{self.codec.name}-{index}.encoded",
+        )
+        self._encode_seconds[index] = time.process_time() - begin - pieces.seconds
+        self.sizes[index] = self._stored[index].n_bytes
 
     def clear(self) -> None:
         """Delete what was kept on the disk."""
         for path in self.material.folder.glob(f"{self.codec.name}-*.encoded"):
             path.unlink(missing_ok=True)
+
+
+class _Timed(Iterator[T]):
+    """What an iterator gives, with the CPU time [s] that it takes to make it."""
+
+    def __init__(self, made: Iterator[T]) -> None:
+        self._made, self.seconds = made, 0.0
+
+    def __next__(self) -> T:
+        begin = time.process_time()
+        try:
+            return next(self._made)
+        finally:
+            self.seconds += time.process_time() - begin
 
 
 def mean_psnr(values: tuple[float, ...]) -> float:
