@@ -94,3 +94,21 @@ def test_bad_input_is_refused():
         power_spectrum(np.ones((4, 4)), pixel_size=-1)
     with pytest.raises(InputError, match="NaN or infinite pixels for the power spectrum"):
         power_spectrum(np.full((4, 4), np.nan))
+
+
+@pytest.mark.parametrize("shape", [(128, 192), (120, 96)])
+@pytest.mark.parametrize("every", [2, 4])
+def test_every_kth_frequency_has_the_power_that_it_has_among_all(shape, every):
+    image = np.random.default_rng(3).poisson(20, shape)
+    power, axes = power_spectrum(image, pixel_size=0.5)
+    some, coarse = power_spectrum(image, pixel_size=0.5, every=every)
+    rows, columns = (np.searchsorted(all_, few) for all_, few in zip(axes, coarse, strict=True))
+    np.testing.assert_allclose(coarse[0], axes[0][rows], atol=1e-12)
+    assert some.shape == (shape[0] // every, shape[1] // every)
+    np.testing.assert_allclose(some, power[np.ix_(rows, columns)], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("every", [0, 3])
+def test_a_number_that_does_not_divide_the_sides_is_refused(every):
+    with pytest.raises(InputError, match="expected a number that divides both sides"):
+        power_spectrum(np.ones((64, 66)), every=every)

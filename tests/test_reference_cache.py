@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_tcsdl import reference as reference_module
-from napari_tcsdl._validation import Cancelled, InputError
+from napari_tcsdl._validation import InputError
 from napari_tcsdl.comparison import compare
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
@@ -52,10 +52,12 @@ def made(movie, store):
 
 
 def test_each_frame_is_denoised_once(movie, frames, store, denoised):
+    told = []
     first = made(movie, store)
     shown = first.frames(frames[2:7], 2)
-    first.fill()
+    first.fill(told.append)
     assert sum(denoised) == len(frames)  # of a small movie the data range takes all of them
+    assert told == [len(frames)]
     again = made(Movie(frames.copy(), name=movie.name), store)
     np.testing.assert_array_equal(again.frames(frames[2:7], 2), shown)
     assert again.data_range == first.data_range
@@ -79,32 +81,11 @@ def test_second_comparison_does_not_denoise(movie, store, tmp_path, denoised, mo
     assert scores[0] == scores[1]
 
 
-def test_fill_stops_and_goes_on(movie, frames, store, denoised, monkeypatch):
-    monkeypatch.setattr(reference_module, "_SAMPLED", 2 * frames[0].size)  # range of two frames
-    monkeypatch.setattr(reference_module.os, "cpu_count", lambda: 1)
-    reference = made(movie, store)
-    assert sum(denoised) == 2
-    seen = []
-
-    def progress(fraction):
-        seen.append(fraction)
-        if len(seen) == 4:
-            raise Cancelled
-
-    with pytest.raises(Cancelled):
-        reference.fill(progress)
-    assert sum(denoised) == 2 + 3
-    assert seen == sorted(seen)
-    made(movie, store).fill(seen.append)
-    assert sum(denoised) == len(frames)
-    assert seen[-1] == 1
-
-
 def test_truth_and_raw_need_no_cache(movie, frames, truth_frames, store, denoised):
     truth = Movie(truth_frames.astype(np.float32))
     for kind in ("truth", "raw"):
         reference = make_reference(movie, kind, STATISTICS, truth, store=store)
-        reference.fill()
+        reference.fill(lambda kept: pytest.fail("there is nothing to keep"))
         assert len(reference.frames(frames[:2], 0)) == 2
     assert not denoised
     assert not store.folder.exists()
@@ -226,7 +207,7 @@ def test_the_oldest_are_deleted_first(frames, store):
 def test_what_is_larger_than_the_limit_is_not_kept(movie, frames, store, denoised):
     small = ReferenceStore(store.folder, limit=1000)
     reference = made(movie, small)
-    reference.fill()
+    reference.fill(lambda kept: pytest.fail("there is nowhere to keep it"))
     assert reference.cache is None
     assert reference.frames(frames[:1], 0).shape == (1, 48, 40)
     assert not store.folder.exists()

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from . import _speckle
 from ._validation import InputError
 from .bragg import near_jpeg_harmonic
-from .fourier import apodise, pixel_spacing
+from .fourier import pixel_spacing, power_spectrum, unfold
 
 SMALLEST_SIDE = 16
 """[px] Below this a frame has too few Fourier pixels to tell a spot from noise."""
@@ -112,8 +111,8 @@ class Spectrum2D:
         )
 
 
-def spectrum_of(image: NDArray[Any], *, pixel_size: float | None) -> Spectrum2D:
-    """Power spectrum of an image, fast: half of it is calculated, the rest is its mirror image.
+def spectrum_of(image: NDArray[Any], *, pixel_size: float | None, every: int = 1) -> Spectrum2D:
+    """Power spectrum of an image, with its axes as they are shown.
 
     Parameters
     ----------
@@ -121,6 +120,8 @@ def spectrum_of(image: NDArray[Any], *, pixel_size: float | None) -> Spectrum2D:
         (H, W), sides of at least 16 px, in any units.
     pixel_size
         [Å px⁻¹], or None where it is unknown; the axes are then in 1/px.
+    every
+        As for :func:`napari_tcsdl.fourier.power_spectrum`.
 
     Returns
     -------
@@ -136,31 +137,13 @@ def spectrum_of(image: NDArray[Any], *, pixel_size: float | None) -> Spectrum2D:
     spacing = pixel_spacing(pixel_size)
     if pixel_size is not None:
         spacing /= ANGSTROM_PER_NM
-    windowed = apodise(image)
-    height, width = windowed.shape
-    if min(height, width) < SMALLEST_SIDE:
+    if image.ndim == 2 and 0 < min(image.shape) < SMALLEST_SIDE:
         raise InputError(
-            f"got an image of {height} × {width} px for a spectrum, expected at least "
-            f"{SMALLEST_SIDE} × {SMALLEST_SIDE} px; show or draw a larger field"
+            f"got an image of {image.shape[0]} × {image.shape[1]} px for a spectrum, expected at "
+            f"least {SMALLEST_SIDE} × {SMALLEST_SIDE} px; show or draw a larger field"
         )
-    half = fft.rfft2(windowed, overwrite_x=True)
-    return Spectrum2D(
-        power=_unfold(fft.fftshift(half.real**2 + half.imag**2, axes=0), width),
-        fy=fft.fftshift(fft.fftfreq(height, spacing)),
-        fx=fft.fftshift(fft.fftfreq(width, spacing)),
-        unit="1/px" if pixel_size is None else "1/nm",
-    )
-
-
-def _unfold(right_half: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Full spectrum from columns 0 … W/2, by Friedel's law: power(−q) = power(q)."""
-    height, middle = len(right_half), width // 2
-    power = np.empty((height, width), np.float32)
-    power[:, middle:] = right_half[:, : width - middle]
-    mirrored = right_half[::-1, middle:0:-1]
-    # an even height has a row −H/2 that is its own mirror image
-    power[:, :middle] = mirrored if height % 2 else np.roll(mirrored, 1, axis=0)
-    return power
+    power, (fy, fx) = power_spectrum(image, pixel_size=spacing, every=every)
+    return Spectrum2D(power, fy, fx, "1/px" if pixel_size is None else "1/nm")
 
 
 def _smooth(power: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -170,15 +153,16 @@ def _smooth(power: NDArray[np.float32]) -> NDArray[np.float32]:
     cache: together in a sixth of the time.
     """
     weights = _speckle.kernel().astype(np.float32)
-    reach, width = _speckle.REACH, power.shape[1]
-    # from zero frequency to Nyquist's, which lies in the first column, and what they touch
-    right = np.concatenate([power[:, width // 2 - reach :], power[:, : reach + 1]], axis=1)
-    tall = np.concatenate([right[-reach:], right, right[:reach]])
-    smoothed = np.empty((len(power), right.shape[1] - 2 * reach), np.float32)
-    for start in range(0, len(power), _BAND):
+    (height, width), reach = power.shape, _speckle.REACH
+    # from zero frequency to Nyquist's, which lie in the first row and column, and what they touch
+    rows = (slice(height // 2 - reach, height), slice(0, height // 2 + reach))
+    columns = (slice(width // 2 - reach, width), slice(0, reach + 1))
+    tall = np.block([[power[row, column] for column in columns] for row in rows])
+    smoothed = np.empty((height, tall.shape[1] - 2 * reach), np.float32)
+    for start in range(0, height, _BAND):
         band = _weighted(tall[start : start + _BAND + 2 * reach], weights)
         smoothed[start : start + _BAND] = _weighted(band.T, weights).T
-    return _unfold(smoothed, width)
+    return unfold(smoothed, width)
 
 
 def _weighted(padded: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

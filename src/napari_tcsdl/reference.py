@@ -7,8 +7,9 @@ Denoised frames are computed once: they are kept in the user's cache folder
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from . import metrics
 from ._validation import InputError
+from .bm3d_part import WHOLE, Effort, Part, is_worth_it
 from .denoise import DENOISED_REFERENCE, denoise_reference
 from .movie import Movie
 from .noise import NoiseModel
@@ -79,11 +81,52 @@ class Reference:
             return raw.astype(np.float32)
         return self._denoised(raw, range(first_frame, first_frame + len(raw)), progress)
 
-    def fill(self, progress: Progress = no_progress) -> None:
-        """Compute and keep all frames that are not yet there, so that nobody has to wait for them.
+    def has_cheap(self, part: Part) -> bool:
+        """Whether :meth:`part` takes less than half the work of a whole frame."""
+        if self.movie is None:
+            return False
+        return is_worth_it(part, self.movie.shape[1:], coloured=self.spectrum is not None)
 
-        For a thread in the background: what ``progress`` raises stops it, and the frames that
-        are done stay. Does nothing where there is nothing to keep, or nowhere to keep it.
+    def part(
+        self, raw: NDArray[Any], index: int, part: Part, step: Callable[[], None]
+    ) -> NDArray[np.float32]:
+        """Return ``part`` of reference frame ``index``, of kind 'denoised'.
+
+        Where the frame is not kept, only ``part`` and its surroundings are denoised, to what they
+        become in the whole frame.
+
+        Parameters
+        ----------
+        raw
+            (H, W), the whole raw frame.
+        index
+            0 … T − 1.
+        part
+            Rows and columns.
+        step
+            Called now and then, from any thread; what it raises stops the work.
+        """
+        whole = self.cache.load(index, raw) if self.cache is not None else None
+        cut: NDArray[np.float32]
+        if whole is not None:
+            cut = whole[part]
+        else:
+            cut = self._denoise(raw[None], part, Effort(step=step))[0]
+        return cut
+
+    def fill(self, step: Callable[[int], None], shown: Callable[[], int] = lambda: 0) -> None:
+        """Compute and keep the frames that are not kept yet, so that nobody has to wait for them.
+
+        For a thread in the background: it takes one core. What ``step`` raises stops it, in the
+        midst of a frame, too, and the frames that are done stay. Does nothing where there is
+        nothing to keep, or nowhere to keep it.
+
+        Parameters
+        ----------
+        step
+            Called often, with the number of frames that are kept.
+        shown
+            Says which frame is looked at: those nearest to it come first.
 
         Raises
         ------
@@ -92,16 +135,22 @@ class Reference:
         """
         if self.movie is None or self.cache is None:
             return
-        n_frames, step = self.movie.shape[0], os.cpu_count() or 1
+        n_frames = self.movie.shape[0]
         missing = [index for index in range(n_frames) if not self.cache.has(index)]
-        for start in range(0, len(missing), step):
-            progress((n_frames - len(missing) + start) / n_frames)
-            indices = missing[start : start + step]
-            raw = np.concatenate([self.movie.read(index, index + 1) for index in indices])
-            self._denoised(raw, indices, no_progress)
-            if not self.cache.has(indices[0]):  # deleted by another process, or the disk is full
+        while missing:
+            kept = n_frames - len(missing)
+            step(kept)
+            now = shown()
+            index = min(missing, key=lambda index: abs(index - now))
+            missing.remove(index)
+            if self.cache.has(index):  # a run has come by meanwhile
+                continue
+            raw = self.movie.read(index, index + 1)
+            effort = Effort(threads=1, step=partial(step, kept))
+            self.cache.keep(index, raw[0], self._denoise(raw, effort=effort)[0])
+            if not self.cache.has(index):  # deleted by another process, or the disk is full
                 return
-        progress(1.0)
+        step(n_frames)
 
     def _denoised(
         self, raw: NDArray[Any], indices: Sequence[int], progress: Progress
@@ -119,17 +168,17 @@ class Reference:
         for start in range(0, len(missing), step):
             progress(start / len(missing))
             offsets = missing[start : start + step]
-            frames[offsets] = _denoise(raw[offsets], self.noise, self.spectrum)
+            frames[offsets] = self._denoise(raw[offsets])
             if self.cache is not None:
                 for offset in offsets:
                     self.cache.keep(indices[offset], raw[offset], frames[offset])
         return frames
 
-
-def _denoise(
-    frames: NDArray[Any], noise: NoiseModel, spectrum: NoiseSpectrum | None
-) -> NDArray[np.float32]:
-    return denoise_reference(frames, noise, None if spectrum is None else spectrum.power)
+    def _denoise(
+        self, frames: NDArray[Any], part: Part = WHOLE, effort: Effort | None = None
+    ) -> NDArray[np.float32]:
+        spectrum = None if self.spectrum is None else self.spectrum.power
+        return denoise_reference(frames, self.noise, spectrum, part=part, effort=effort)
 
 
 def make_reference(

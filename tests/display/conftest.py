@@ -122,7 +122,7 @@ def no_thread_is_left():
     yield
     left = [t for t in threading.enumerate() if t.name == THREAD_NAME]
     for thread in left:
-        thread.join(10)
+        thread.join(30)  # torch takes long to load on a busy machine
     assert not [t for t in left if t.is_alive()], "a worker thread is left"
 
 
@@ -217,3 +217,21 @@ def gate(monkeypatch):
     monkeypatch.setattr(Background, "_decode", wait)
 
     return SimpleNamespace(order=order, opened=opened)
+
+
+@pytest.fixture
+def shown(qtbot):
+    """Show a dock, and close it in the end."""
+    docks = []
+
+    def show(dock):
+        qtbot.addWidget(dock)
+        docks.append(dock)
+        dock.resize(1200, 420)
+        with qtbot.waitExposed(dock):
+            dock.show()
+        return dock
+
+    yield show
+    for dock in docks:
+        dock.shut_down()

@@ -9,11 +9,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QDockWidget
 
 from napari_tcsdl.display._qt.fft_dock import EMPTY, FftDock
-from napari_tcsdl.display._qt.latest import Latest
 from napari_tcsdl.display._qt.lattice_box import OWN, SPACINGS
 from napari_tcsdl.display.session import Session
-from napari_tcsdl.display.spectra_style import Ring, label_places, rings_of
-from napari_tcsdl.lattice import LATTICES
 
 WAIT = 20_000
 CALIBRATED = {"scale": (0.5, PIXEL, PIXEL), "units": ("s", "nm", "nm")}
@@ -268,75 +265,6 @@ def test_it_lets_go_of_the_viewer(dock_of, viewer, two, qtbot):
     assert len(viewer.dims.events.point.callbacks) < before
     viewer.layers.clear()
     assert dock.controller.shown is not None, "no event reaches a dock that was shut down"
-
-
-# --- names of the rings -------------------------------------------------------------------------
-
-
-def test_names_of_rings_cover_neither_each_other_nor_a_spot():
-    rings = rings_of(LATTICES["graphite"], 20.0)
-    assert len(rings) > 5
-    pixel, view, spot = 0.12, (-15.0, -15.0, 15.0, 15.0), (2.0, -2.0)
-    places = [p for p in label_places(rings, pixel, view, [spot]) if p is not None]
-    assert len(places) >= 4
-    for k, (x, y) in enumerate(places):
-        assert abs(np.hypot(x, y) - rings[0].q) < 20
-        for other in [*places[:k], spot]:
-            assert abs(x - other[0]) >= 40 * pixel or abs(y - other[1]) >= 15 * pixel
-
-
-def test_a_ring_beyond_the_view_has_no_name():
-    assert label_places([Ring("004", 10.0)], 0.01, (-2.0, -2.0, 2.0, 2.0)) == [None]
-
-
-def test_no_lattice_no_rings():
-    assert rings_of(None, 20.0) == []
-    assert [ring.name for ring in rings_of(LATTICES["Au"], 5.0)] == ["111", "200"]
-
-
-# --- the thread ---------------------------------------------------------------------------------
-
-
-def test_of_requests_that_pile_up_only_the_last_is_answered(qtbot):
-    import threading
-
-    go, begun, done = threading.Event(), threading.Event(), []
-
-    def work(request):
-        begun.set()
-        assert go.wait(10)
-        return request
-
-    latest = Latest(work)
-    latest.answered.connect(done.append)
-    latest.post(0)
-    assert begun.wait(10)
-    for request in range(1, 20):
-        latest.post(request)
-    go.set()
-    qtbot.waitUntil(lambda: done == [0, 19], timeout=WAIT)
-    latest.stop()
-    latest.post(20)
-    assert latest.wait(10)
-    assert done == [0, 19]
-
-
-def test_an_error_is_told_and_the_thread_goes_on(qtbot):
-    told, done = [], []
-
-    def work(request):
-        return 1 / request
-
-    latest = Latest(work)
-    latest.failed.connect(told.append)
-    latest.answered.connect(done.append)
-    latest.post(0)
-    qtbot.waitUntil(lambda: len(told) == 1, timeout=WAIT)
-    assert "ZeroDivisionError" in str(told[0])
-    latest.post(4)
-    qtbot.waitUntil(lambda: done == [0.25], timeout=WAIT)
-    latest.stop()
-    assert latest.wait(10)
 
 
 # --- a real window ------------------------------------------------------------------------------

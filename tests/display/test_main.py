@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QDockWidget, QWidget
 import napari_tcsdl
 from napari_tcsdl.display import __main__ as ours
 from napari_tcsdl.display.__main__ import areas, main, parse
+from napari_tcsdl.display._qt.docks import SCORES, dock_title, open_dock, plugin_title
 from napari_tcsdl.display.decoded import DecodedStack
+from napari_tcsdl.display.preferences import PLUGIN
 
 
 def test_options():
@@ -36,9 +38,9 @@ def test_the_workbench_on_the_right_spectra_and_scores_below():
 def test_the_manifest_has_all_that_is_opened():
     path = Path(napari_tcsdl.__file__).parent / "napari.yaml"
     manifest = PluginManifest.from_file(path)
+    assert manifest.display_name == manifest.name  # napari -w knows the one, its menu the other
     offered = {widget.display_name for widget in manifest.contributions.widgets}
     assert {ours.MAIN, *ours.BELOW} <= offered
-    assert manifest.display_name == ours.TITLE
 
 
 @pytest.fixture
@@ -93,21 +95,22 @@ def offered(monkeypatch):
 
 def test_the_whole_arrangement_opens_at_once(started, offered, movie_path, qtbot):
     viewer = started(str(movie_path), "--ratio", "8", "--run")
+    bench, *below = [dock_title(name) for name in ("Workbench", "FFT", "Scores")]
     docks = {
         dock.windowTitle(): dock
         for dock in viewer.window._qt_window.findChildren(QDockWidget)
-        if "TCS-DL" in dock.windowTitle()
+        if dock.windowTitle().endswith(f"({plugin_title()})")
     }
-    assert set(docks) == {"Workbench (TCS-DL)", "FFT (TCS-DL)", "Scores (TCS-DL)"}
+    assert set(docks) == {bench, *below}
     places = {name: viewer.window._qt_window.dockWidgetArea(d).name for name, d in docks.items()}
-    assert places["Workbench (TCS-DL)"].startswith("Right")
-    assert places["FFT (TCS-DL)"].startswith("Bottom")
-    workbench = viewer.window.dock_widgets["Workbench (TCS-DL)"]
+    assert places[bench].startswith("Right")
+    assert places[below[0]].startswith("Bottom")
+    workbench = viewer.window.dock_widgets[bench]
     assert workbench.done == [8, "start"]
     assert viewer.layers[0].name == movie_path.name
     zoom = []
     viewer.scene.camera.events.zoom.connect(lambda event: zoom.append(event.value))
-    qtbot.waitUntil(lambda: docks["FFT (TCS-DL)"].height() < viewer.window._qt_window.height() / 2)
+    qtbot.waitUntil(lambda: docks[below[0]].height() < viewer.window._qt_window.height() / 2)
     viewer.scene.camera.zoom *= 3
     qtbot.waitUntil(lambda: len(zoom) > 1)  # fitted once there is room
 
@@ -116,3 +119,11 @@ def test_a_compressed_file_is_decoded_in_its_window(started, offered, compressed
     viewer = started(str(compressed_path))
     assert isinstance(viewer.layers[1].data, DecodedStack)
     viewer.layers[1].data.close()
+
+
+def test_a_dock_that_napari_has_opened_is_not_opened_again(window):
+    """``napari -w`` calls it by the plugin's name."""
+    viewer = window(show=True)
+    _, scores = viewer.window.add_plugin_dock_widget(PLUGIN, SCORES)
+    assert open_dock(viewer, SCORES) is scores
+    assert len(viewer.window.dock_widgets) == 1

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections import Counter
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
-from napari.layers import Layer
 from planted_fringes import PIXEL, planted
-from qtpy.QtCore import QCoreApplication, QEvent, QTimer
-from qtpy.QtWidgets import QApplication
 
 from napari_tcsdl.display._qt import fft_dock
 from napari_tcsdl.display._qt.compare_panel import ComparePanel
@@ -24,10 +19,7 @@ from napari_tcsdl.display._qt.score_controls import PSNR
 from napari_tcsdl.display._qt.score_plot import ScorePlot
 from napari_tcsdl.display._qt.scores_dock import ScoresDock
 from napari_tcsdl.display._qt.spot_table import SpotTable
-from napari_tcsdl.display._qt.workbench import Workbench
-from napari_tcsdl.display.layers import layer_of_movie
 from napari_tcsdl.display.spectra_compute import compute
-from napari_tcsdl.movie import Movie
 
 WAIT = 60_000
 LONG_ENOUGH = 150
@@ -51,24 +43,6 @@ def count(monkeypatch):
         return calls
 
     return watch
-
-
-@pytest.fixture
-def shown(qtbot):
-    """Show a dock, and close it in the end."""
-    docks = []
-
-    def show(dock):
-        qtbot.addWidget(dock)
-        docks.append(dock)
-        dock.resize(1200, 420)
-        with qtbot.waitExposed(dock):
-            dock.show()
-        return dock
-
-    yield show
-    for dock in docks:
-        dock.shut_down()
 
 
 @pytest.fixture
@@ -277,84 +251,3 @@ def test_nothing_that_is_under_way_is_shown_by_a_dock_that_is_hidden(spectra, vi
     gate.open.set()
     qtbot.wait(LONG_ENOUGH)
     assert spectra.controller.shown is before
-
-
-# --- opening ------------------------------------------------------------------------------------
-
-
-class CountedFrames:
-    """Frames that say which of them were read."""
-
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, n_frames):
-        self.shape = (n_frames, 32, 48)
-        self.reads = []
-
-    def __getitem__(self, key):
-        indices = np.arange(self.shape[0])[key]
-        self.reads += indices.tolist()
-        return np.stack([np.full(self.shape[1:], index, np.uint8) for index in indices])
-
-
-@pytest.mark.parametrize("n_frames", [2, 7, 8])
-def test_no_frame_is_read_but_those_that_napari_shows(shown, viewer, n_frames, qtbot):
-    frames = CountedFrames(n_frames)
-    entry = layer_of_movie(Movie(frames, name="large"))
-    middle = (n_frames - 1) // 2
-    assert frames.reads == [middle], "for its contrast; napari's slider begins there"
-    layer = viewer.add_layer(Layer.create(*entry))
-    bench = shown(Workbench(viewer))
-    qtbot.waitUntil(bench.compare.run_button.isEnabled, timeout=WAIT)
-    assert bench.compare.inputs.layer is layer
-    assert viewer.dims.current_step[0] == middle
-    # napari slices frame 0 as a layer is added, before it moves the slider to the middle
-    assert sorted(frames.reads) == sorted({0, middle})
-    viewer.dims.set_current_step(0, n_frames - 1)
-    assert sorted(frames.reads) == sorted({0, middle, n_frames - 1}), "one frame a step"
-
-
-# --- nothing is left ----------------------------------------------------------------------------
-
-CYCLES = 50
-
-
-def callbacks(viewer: ViewerModel) -> int:
-    """Count what is connected to a viewer and its layers."""
-    canvas = viewer.canvas
-    groups = [viewer.events, viewer.dims.events, viewer.layers.events, viewer.scene.camera.events]
-    groups += [canvas.events, canvas.grid.events, *(layer.events for layer in viewer.layers)]
-    return sum(len(emitter.callbacks) for group in groups for emitter in group.emitters.values())
-
-
-def census(viewer: ViewerModel) -> dict[str, int]:
-    """Count what a dock could leave behind."""
-    for _ in range(3):
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-        QCoreApplication.processEvents()
-        gc.collect()
-    return {
-        "callbacks": callbacks(viewer),
-        "timers": sum(issubclass(type(thing), QTimer) for thing in gc.get_objects()),
-        "widgets": len(QApplication.allWidgets()),
-        "threads": threading.active_count(),
-        "overlays": sum(len(layer._overlays) for layer in viewer.layers),
-        "keys": len(viewer.keymap) + len(viewer.mouse_drag_callbacks),
-    }
-
-
-@pytest.mark.parametrize("kind", [FftDock, ScoresDock, Workbench])
-def test_fifty_openings_leave_nothing_behind(kind, viewer, two, qtbot):
-    def open_and_close():
-        dock = kind(viewer)
-        dock.show()
-        qtbot.wait(1)
-        dock.close()
-        dock.deleteLater()
-
-    for _ in range(2):
-        open_and_close()
-    before = census(viewer)
-    for _ in range(CYCLES):
-        open_and_close()
-    assert census(viewer) == before

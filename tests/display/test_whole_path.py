@@ -15,7 +15,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_tcsdl.display._qt.divider import Divider, NameTag
-from napari_tcsdl.display._qt.docks import FFT, SCORES
+from napari_tcsdl.display._qt.docks import FFT, SCORES, plugin_title
 from napari_tcsdl.display._qt.mode_bar import GRID
 from napari_tcsdl.display._qt.score_controls import PSNR
 from napari_tcsdl.display._qt.worker import THREAD_NAME
@@ -71,10 +71,10 @@ class Person:
 
     def load_and_open(self) -> None:
         bar = self.main.menuBar()
-        click_menu(self.qtbot, bar, "File", "Open Sample", "TCS-DL", SAMPLE)
+        click_menu(self.qtbot, bar, "File", "Open Sample", plugin_title(), SAMPLE)
         assert [layer.name for layer in self.viewer.layers] == [SAMPLE]
         assert str(self.viewer.layers[0].units[-1]) == "nanometer"
-        click_menu(self.qtbot, bar, "Plugins", "TCS-DL", "Workbench")
+        click_menu(self.qtbot, bar, "Plugins", plugin_title(), "Workbench")
         self.bench = weakref.proxy(self.docked("Workbench"))
         self.panel = weakref.proxy(self.bench.compare)
         self.until(lambda: self.panel.form.device.count() > 1)

@@ -8,18 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import napari
-from napari.plugins import menu_item_template
 from napari.qt import get_qapp
 from npe2 import PluginManager
 
 from .._validation import TcsdlError
 from ._qt.arranging import share_room
+from ._qt.docks import dock_title
 from ._qt.window import fill_screen, save_and_quit
 from .contributions import read_layers
 from .preferences import PLUGIN, open_without_asking
 
-TITLE = "TCS-DL"
-"""As in the manifest."""
 MAIN = "Workbench"
 """On the right."""
 BELOW = ("FFT", "Scores")
@@ -48,9 +46,7 @@ def arrange(viewer: napari.Viewer) -> dict[str, Any]:
     offered, opened = _offered(), {}
     for name, area in areas(list(offered)).items():
         opened[name] = offered[name].get_callable()(viewer)
-        # Named as in the menu Plugins, which then closes this one and opens no second.
-        title = menu_item_template.format(TITLE, name)
-        viewer.window.add_dock_widget(opened[name], name=title, area=area)
+        viewer.window.add_dock_widget(opened[name], name=dock_title(name), area=area)
     share_room(viewer, [opened[name] for name in BELOW if name in opened])
     return opened
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .layers import title_of
+from .torch_ahead import load_libraries
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Choices:
 
 def find_choices() -> Choices:
     """List devices, with their memory, and decoders; loads torch, which takes seconds."""
+    load_libraries()
     from .._device import available_devices, choose_device
     from ..io import FOLDER, FORMATS
     from ..reconstruction import RECONSTRUCTORS

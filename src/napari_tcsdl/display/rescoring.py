@@ -97,27 +97,30 @@ class DenoisedTarget:
     def frame(self, index: int, region: Region | None, step: Step) -> NDArray[Any]:
         """See :class:`Target`."""
         step()
-        self._prepared(step)
-        # Whole frames: denoising looks for like patches far around, and how it does is chosen by
-        # all of a frame. They are kept, here and with the movie, so that other regions cost less.
-        whole = self._whole.frame(index)
-        return whole if region is None else whole[region.slices]
+        reference = self._prepared(step)
+        if region is None or not reference.has_cheap(region.slices):
+            whole = self._whole.frame(index)  # kept, here and with the movie
+            return whole if region is None else whole[region.slices]
+        raw = self.movie.read(index, index + 1)[0]
+        return reference.part(raw, index, region.slices, step)
 
     def _denoise_whole(self, index: int) -> NDArray[np.float32]:
         assert self._reference is not None  # frame() prepares it
         return self._reference.frames(self.movie.read(index, index + 1), index)[0]
 
     def _prepared(self, step: Step) -> Reference:
-        if self._reference is None:
-            from ..pipeline import measure_statistics
-            from ..reference import make_reference
-
-            step()
-            statistics = measure_statistics(self.movie)
-            self._reference = make_reference(
-                self.movie, "denoised", statistics, None, lambda _: step()
-            )
+        self._reference = self._reference or denoised_reference(self.movie, step)
         return self._reference
+
+
+def denoised_reference(movie: Movie, step: Step) -> Reference:
+    """Measure the noise of ``movie`` and the range of its denoised frames, or find what is kept."""
+    # Imported here, in the thread: numba and scikit-image take their time to load.
+    from ..pipeline import measure_statistics
+    from ..reference import make_reference
+
+    step()
+    return make_reference(movie, "denoised", measure_statistics(movie), None, lambda _: step())
 
 
 def crop(stack: Any, index: int, region: Region | None) -> NDArray[Any]:

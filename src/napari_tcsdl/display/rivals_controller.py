@@ -205,6 +205,11 @@ class RivalsController:
         """Of the movie's pixels; 0 without a study."""
         return self.job.movie.nbytes if self.job is not None else 0
 
+    @property
+    def judged(self) -> bool:
+        """Whether any rival has a score by held-out electrons."""
+        return any(rival.held_out is not None for rival in self.rivals.values())
+
     def apply(self, report: Report) -> bool:
         """Take in what a job has reported; False if it came too late and was dropped."""
         if not self.running or report.generation != self.generation:

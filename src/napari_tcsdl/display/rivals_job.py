@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,11 +82,15 @@ class Wish:
         Further B for our own curve.
     cost
         Whether the cost of encoders is measured.
+    held_out, split_seed
+        Whether rivals are also judged by electrons that they never saw; of the split.
     """
 
     rivals: tuple[str, ...] = ALL
     ratios: tuple[int, ...] = ()
     cost: bool = True
+    held_out: bool = False
+    split_seed: int = 0
 
 
 def ratios_of(text: str) -> tuple[int, ...]:
@@ -190,9 +194,7 @@ class RivalsJob:
             step = stoppable(self.stop, progress)
             step(0.0)
             wish = self.wish
-            options = StudyOptions(
-                wish.rivals, wish.ratios, cost=wish.cost, processes=self.processes
-            )
+            options = StudyOptions(**asdict(wish), processes=self.processes)
             report(LinedUp(self.generation, _looks(self.settings.decoder, options.codecs())))
 
             def on_rival(rival: Rival) -> None:
@@ -242,7 +244,7 @@ def save_report(study: Study, out: Path) -> Path:
     from .._all_or_nothing import all_or_nothing
     from ..describe import write_text
     from ..rival_report import html_report
-    from ..rivals.study_files import FILES, save_study
+    from ..rivals.study_files import FILES, HELD_OUT, save_study
 
     with one_sentence():
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -251,7 +253,8 @@ def save_report(study: Study, out: Path) -> Path:
                 "name"
             )
         try:
-            with all_or_nothing(out, (REPORT, *FILES)) as work:
+            unseen = () if study.held_out is None else (HELD_OUT,)
+            with all_or_nothing(out, (REPORT, *FILES, *unseen)) as work:
                 save_study(study, work)
                 write_text(work / REPORT, html_report(study))
         except OSError as error:

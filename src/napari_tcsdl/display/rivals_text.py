@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .._words import human_bytes
@@ -13,7 +13,7 @@ from ..settings import Settings
 from .layers import title_of
 
 if TYPE_CHECKING:  # codecs and zarr take a second to load
-    from ..rivals import RatePoint, Rival
+    from ..rivals import HeldOutFacts, HeldOutScore, RatePoint, Rival
 
 PURPOSES = {
     "best_below": "best at any size up to raw/B",
@@ -21,6 +21,9 @@ PURPOSES = {
     "same_bytes": "at the bytes of our file",
 }
 """What the table can show of each rival."""
+
+HELD_OUT = "held_out"
+"""Purpose, and score, of rivals judged by electrons that they never saw."""
 
 _EXACT = "exact"
 _QUANTISERS = {"qmin": "q"}
@@ -54,7 +57,8 @@ class Row:
     name
         Key of the rival.
     cells
-        Label, size, raw ÷ bytes, PSNR, SSIM, cost of encoding; or label and why there is nothing.
+        Label, size, raw ÷ bytes, PSNR, and SSIM and cost of encoding, or error and resolution by
+        held-out electrons; or label and why there is nothing.
     tip
         Everything about it.
     point
@@ -135,8 +139,16 @@ def cost_line(rival: Rival, point: RatePoint) -> str:
 
 def point_text(rival: Rival, point: RatePoint, raw_bytes: int) -> str:
     """Say all about a point, line by line."""
-    lines = (point_name(rival, point), scores_line(point, raw_bytes), cost_line(rival, point))
+    lines = [point_name(rival, point), scores_line(point, raw_bytes), cost_line(rival, point)]
+    if rival.held_out is not None and rival.held_out.quality == point.quality:
+        lines.append(f"held-out electrons: {held_out_words(rival.held_out)} dB, at half the dose")
     return "\n".join(lines)
+
+
+def held_out_words(score: HeldOutScore) -> str:
+    """Write its PSNR and error; ∞ where the error is not told from none."""
+    finite = math.isfinite(score.psnr)
+    return f"{score.psnr:.2f} ± {score.psnr_error:.2f}" if finite else "∞"
 
 
 def table_rows(rivals: Iterable[Rival], purpose: str, raw_bytes: int) -> list[Row]:
@@ -179,7 +191,6 @@ def _full_row(rival: Rival, point: RatePoint, raw_bytes: int) -> Row:
 
 
 def _empty_row(rival: Rival, purpose: str) -> Row:
-
     label = title_of(rival.name) if rival.kind == "ours" else rival.label
     least = rival.over_budget.get(purpose)
     if rival.absent or least is None:
@@ -188,3 +199,37 @@ def _empty_row(rival: Rival, purpose: str) -> Row:
         return Row(rival.name, (label, short), reason, None)
     text = f"over budget: at least {human_bytes(least)}"
     return Row(rival.name, (label, text), f"{rival.label}: {text}", None)
+
+
+def held_out_rows(rivals: Iterable[Rival], facts: HeldOutFacts, raw_bytes: int) -> list[Row]:
+    """Rows of all rivals judged by held-out electrons: least error first, then why others are not.
+
+    Lossless ones are left out: what they give back is the half that they were given.
+    """
+    judged, others = [], []
+    for rival in rivals:
+        score = rival.held_out
+        if score is not None:
+            judged.append((score.mse, _judged_row(rival, score, facts, raw_bytes)))
+        elif rival.kind != "lossless":
+            row, reason = _empty_row(rival, HELD_OUT), facts.failed.get(rival.name)
+            told = row if reason is None else replace(row, cells=(row.cells[0], reason), tip=reason)
+            others.append(told)
+    return [row for _, row in sorted(judged, key=lambda entry: entry[0])] + others
+
+
+def _judged_row(rival: Rival, score: HeldOutScore, facts: HeldOutFacts, raw_bytes: int) -> Row:
+    from ..rival_report.words import decibels, ratio
+
+    point = next((each for each in rival.points if each.quality == score.quality), None)
+    resolved = math.isfinite(score.resolution)
+    cells = (
+        title_of(rival.name) if rival.kind == "ours" else rival.label,
+        human_bytes(score.n_bytes),
+        ratio(raw_bytes / score.n_bytes),
+        decibels(score.psnr),
+        f"{score.psnr_error:.2f}" if math.isfinite(score.psnr_error) else "–",
+        f"{score.resolution:.3g} {facts.unit}" if resolved else "–",
+    )
+    tip = cells[0] if point is None else point_text(rival, point, raw_bytes)
+    return Row(rival.name, cells, tip, point)

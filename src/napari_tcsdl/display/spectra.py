@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
-from napari.layers import Image, Layer
 from psygnal import Signal
 
 from .region import Roi
 from .spectra_compute import Answer, PanelSpectrum, Request, signal_of
+from .spectra_follow import Follower
 from .spectra_request import images_shown, panel_of, usual_reference
-from .spectra_rows import Row, rows_of
+from .spectra_rows import Row, pending, rows_of
 
 if TYPE_CHECKING:
     from ..lattice import Lattice
@@ -40,6 +40,8 @@ class SpectraController:
     """What is shown is no longer what should be: call :meth:`refresh` soon."""
     answered = Signal()
     """New spectra, or none."""
+    drafted = Signal()
+    """New pictures, without numbers: the spectra follow."""
     marked = Signal()
     """Spots, their selection, or the lattice have changed."""
 
@@ -47,6 +49,7 @@ class SpectraController:
         self.viewer, self.roi = viewer, roi
         self.generation = 0
         self.shown: Answer | None = None
+        self.draft: Answer | None = None
         self.spots: tuple[Spot, ...] = ()
         self.selected: int | None = None
         self.lattice: Lattice | None = None
@@ -56,8 +59,9 @@ class SpectraController:
         self._find = True
         self.reference: str | None = None
         self._valid_from = 0
-        self._layers: list[Layer] = []
-        self._follow()
+        self._asked: Request | None = None
+        self._clicks: list[tuple[str, float, float, float]] = []
+        self._follower = Follower(viewer, roi, self._on_change)
 
     # --- what is wanted -----------------------------------------------------------------------
 
@@ -70,6 +74,7 @@ class SpectraController:
     def enabled(self, value: bool) -> None:
         if value != self._enabled and not self._closed:
             self._enabled = value
+            self.draft, self._clicks = None, []
             self._drop_answers()
             self._on_change()
 
@@ -98,16 +103,22 @@ class SpectraController:
         images = images_shown(self.viewer)
         if not images:
             self._drop_answers()
-            self.shown = None
+            self.shown = self.draft = None
             self.answered.emit()
             return
         panels = tuple(panel_of(self.viewer, self.roi, layer) for layer in images)
         names = [panel.name for panel in panels]
         chosen = self.reference in names
         reference = names.index(self.reference) if chosen else usual_reference(panels)  # type: ignore[arg-type]
-        self._compute(
-            Request(self.generation, panels, reference, self.spots, self._find, self.profiles)
+        self._asked = Request(
+            self.generation, panels, reference, self.spots, self._find, self.profiles
         )
+        self._compute(self._asked)
+
+    def settle(self) -> None:
+        """Ask for the spectra whose draft is shown: the slider rests."""
+        if self._enabled and self._asked is not None:
+            self._compute(replace(self._asked, exact=True))
 
     # --- what has come ------------------------------------------------------------------------
 
@@ -121,6 +132,7 @@ class SpectraController:
         newest = self.shown.generation if self.shown is not None else -1
         if not self._enabled or answer.generation < max(self._valid_from, newest + 1):
             return False
+        self.draft = None
         last, self.shown = self.panel(), answer
         now = self.panel()
         if _was_calibrated(last, now):
@@ -130,6 +142,25 @@ class SpectraController:
             self.spots = answer.spots
             self._drop_answers()  # those under way know nothing of these spots
         self.answered.emit()
+        clicks, self._clicks = self._clicks, []
+        for click in clicks:
+            self.pick(*click)
+        return True
+
+    def draw(self, draft: Answer) -> bool:
+        """Take the pictures of a request; False if they came too late.
+
+        They are shown until :meth:`settle` brings the spectra, or the next draft comes. Meanwhile
+        spots that were measured are said to be pending, and clicks wait.
+        """
+        if not self._enabled or draft.generation != self.generation:
+            return False
+        last = self.shown.panels if self.shown is not None else ()
+        if [panel.name for panel in draft.panels] != [panel.name for panel in last]:
+            self.settle()
+            return False
+        self.draft = draft
+        self.drafted.emit()
         return True
 
     def _drop_answers(self) -> None:
@@ -147,8 +178,11 @@ class SpectraController:
     # --- spots --------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
-        """One row of the table for each spot."""
-        return rows_of(self.shown, self.spots, self.lattice) if self.shown is not None else []
+        """One row of the table for each spot, without its strength while a draft is shown."""
+        if self.shown is None:
+            return []
+        rows = rows_of(self.shown, self.spots, self.lattice)
+        return rows if self.draft is None else [pending(row) for row in rows]
 
     def pick(self, name: str, qy: float, qx: float, reach: float = 0.0) -> int | None:
         """Select the spot at (qy, qx) in panel ``name``; it is added if it is a new one.
@@ -165,10 +199,14 @@ class SpectraController:
         Returns
         -------
         int or None
-            Its row; None where the panel shows nothing there.
+            Its row; None where the panel shows nothing there. In a draft it is looked for when
+            the spectrum is there.
         """
         from ..spots import refine
 
+        if self.draft is not None:
+            self._clicks.append((name, qy, qx, reach))
+            return None
         panel = self.panel(name)
         if panel is None or panel.spectrum is None or self.shown is None:
             return None
@@ -237,41 +275,6 @@ class SpectraController:
 
     # --- events -------------------------------------------------------------------------------
 
-    def _sources(self) -> list[Any]:
-        viewer, layers = self.viewer, self.viewer.layers.events
-        camera, canvas, dims = viewer.scene.camera.events, viewer.canvas, viewer.dims.events
-        grid = canvas.grid.events
-        return [
-            *(dims.point, dims.ndisplay, dims.order),
-            *(camera.zoom, camera.center, canvas.events.size),
-            *(grid.enabled, grid.shape, grid.stride, grid.spacing),
-            *(layers.inserted, layers.removed, layers.reordered),
-        ]
-
-    def _follow(self) -> None:
-        for event in self._sources():
-            event.connect(self._on_change)
-        events = self.viewer.layers.events
-        events.inserted.connect(self._follow_layers)
-        events.removed.connect(self._follow_layers)
-        self.roi.changed.connect(self._on_change)
-        self._follow_layers()
-
-    @staticmethod
-    def _layer_sources(layer: Layer) -> list[Any]:
-        events = layer.events  # no contrast: it changes no spectrum
-        return [events.visible, events.set_data, events.name, events.scale, events.units]
-
-    def _follow_layers(self) -> None:
-        now = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
-        for layer in [layer for layer in self._layers if layer not in now]:
-            for event in self._layer_sources(layer):
-                event.disconnect(self._on_change)
-        for layer in [layer for layer in now if layer not in self._layers]:
-            for event in self._layer_sources(layer):
-                event.connect(self._on_change)
-        self._layers = now
-
     def _on_change(self) -> None:
         if self._enabled:
             self.stale.emit()
@@ -283,13 +286,7 @@ class SpectraController:
         self._closed = True
         self._enabled = False
         self._drop_answers()
-        for event in [*self._sources(), *(e for x in self._layers for e in self._layer_sources(x))]:
-            event.disconnect(self._on_change)
-        self._layers = []
-        events = self.viewer.layers.events
-        events.inserted.disconnect(self._follow_layers)
-        events.removed.disconnect(self._follow_layers)
-        self.roi.changed.disconnect(self._on_change)
+        self._follower.close()
 
 
 def _was_calibrated(last: PanelSpectrum | None, now: PanelSpectrum | None) -> bool:

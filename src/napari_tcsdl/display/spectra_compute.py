@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .._validation import InputError, TcsdlError
 from .region import Region
 from .sentences import as_sentence
+from .spectra_pictures import grey_levels, pools
 
 if TYPE_CHECKING:
     from ..frc import FrcCurve
@@ -23,15 +24,12 @@ Reader = Callable[[], NDArray[Any]]
 
 AT_MOST = 12
 """Spots that are found by themselves."""
-BLACK, WHITE = 70.0, 99.97
-"""[%] Levels of a panel: black is what 70 % of the radii (of their pixels) fall below, white is
-reached by the brightest 3 pixels of 10,000. Radii count alike, large and small: a reconstruction
-has no power beyond what it resolves, and most pixels lie there."""
-CONTRAST = 2.0
-"""[decades] At least from black to white: the spectrum of mere noise stays dark."""
 HALVES = 8
 """Frames around the current one that make even and odd halves, where there is one image only."""
-POOLS = (1, 2, 4)
+DRAFT = 2
+"""A draft is made of every second Fourier pixel, down and across: in a quarter of the time."""
+LEAST_DRAFT = 512
+"""[px] Side from which on a draft is worth its while."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +65,10 @@ class PanelRequest:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What the dock has to show now; answers to an older generation are dropped."""
+    """What the dock has to show now; answers to an older generation are dropped.
+
+    ``exact`` if a draft will not do.
+    """
 
     generation: int
     panels: tuple[PanelRequest, ...]
@@ -75,6 +76,7 @@ class Request:
     spots: tuple[Spot, ...] = ()
     find: bool = False
     profiles: bool = False
+    exact: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +161,21 @@ def _compute(request: Request, pool: Executor) -> Answer:
     )
 
 
+def draft(request: Request) -> Answer | None:
+    """Pictures of every second Fourier pixel, and no numbers: for as long as the slider moves.
+
+    None where that will not do: spots or profiles are asked for, or no field is large.
+    """
+    sides = [panel.region.shape for panel in request.panels if panel.read is not None]
+    coarse = [min(side) >= LEAST_DRAFT and not np.any(np.mod(side, 2 * DRAFT)) for side in sides]
+    if request.exact or request.find or request.profiles or not coarse or not all(coarse):
+        return None
+    with ThreadPoolExecutor(max_workers=len(request.panels)) as pool:
+        crops = pool.map(_read, request.panels)
+        panels = pool.map(partial(_transform, every=DRAFT), request.panels, crops)
+        return Answer(request.generation, tuple(panels), request.reference, request.spots)
+
+
 def _read(panel: PanelRequest) -> NDArray[Any] | str:
     if panel.read is None:
         return panel.sentence
@@ -168,13 +185,13 @@ def _read(panel: PanelRequest) -> NDArray[Any] | str:
         return str(as_sentence(error))
 
 
-def _transform(panel: PanelRequest, crop: NDArray[Any] | str) -> PanelSpectrum:
+def _transform(panel: PanelRequest, crop: NDArray[Any] | str, every: int = 1) -> PanelSpectrum:
     from ..spots import spectrum_of
 
     if isinstance(crop, str):
         return PanelSpectrum(panel, sentence=crop)
     try:
-        spectrum = spectrum_of(crop, pixel_size=panel.pixel_size)
+        spectrum = spectrum_of(crop, pixel_size=panel.pixel_size, every=every)
     except TcsdlError as error:
         return PanelSpectrum(panel, sentence=str(error))
     return PanelSpectrum(panel, spectrum, pools(grey_levels(spectrum.power)))
@@ -200,62 +217,6 @@ def signal_of(spectrum: Spectrum2D, spot: Spot) -> float:
     if spectrum.unit != spot.unit or not inside:
         return float("nan")
     return float(snr_at(spectrum, spot))
-
-
-def grey_levels(power: NDArray[Any]) -> NDArray[np.uint8]:
-    """Logarithm of a power spectrum as 256 levels, from its noise to its brightest pixels.
-
-    Each panel has levels of its own: the powers of a movie, of its reconstruction and of a
-    measurement differ by orders of magnitude, and what is compared is how far spots rise above
-    their own noise. Half of the spectrum holds it all.
-    """
-    half = power[: power.shape[0] // 2 + 1]
-    floor = max(float(half.max()) * 1e-12, float(np.finfo(np.float32).tiny))
-    logs = np.maximum(half, np.float32(floor))
-    np.log10(logs, out=logs)
-    sample = logs.ravel()[:: max(1, half.size // 2**15) | 1]  # odd: not always the same columns
-    low = np.percentile(logs[_radial_sample(*power.shape)], BLACK)
-    high = np.percentile(sample, WHITE)
-    scale = 255 / max(float(high - low), CONTRAST)
-    np.subtract(logs, np.float32(low), out=logs)
-    np.multiply(logs, np.float32(scale), out=logs)
-    return _mirrored(np.clip(logs, 0, 255, out=logs).astype(np.uint8), power.shape[0])
-
-
-def _mirrored(upper: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
-    """Whole spectrum from the rows −H/2 … 0: that at −q equals that at q."""
-    whole = np.empty((height, upper.shape[1]), np.uint8)
-    whole[: len(upper)] = upper
-    lower = upper[1 - height % 2 : -1][::-1, ::-1]  # an even side has a −H/2 and no +H/2
-    whole[len(upper) :] = lower if upper.shape[1] % 2 else np.roll(lower, 1, axis=1)
-    return whole
-
-
-@lru_cache(maxsize=8)
-def _radial_sample(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return pixels of the upper half up to Nyquist's circle, as many at each radius."""
-    radius, angle = (np.linspace(0, 1, count, endpoint=False) for count in (96, 96))
-    radius, angle = 0.03 + 0.96 * radius[:, np.newaxis], np.pi * (angle + 0.5 / 96)
-    rows = height // 2 - radius * np.sin(angle) * (height // 2)
-    columns = width // 2 + radius * np.cos(angle) * (width // 2)
-    return rows.astype(np.intp).ravel(), columns.astype(np.intp).ravel()
-
-
-def pools(levels: NDArray[np.uint8]) -> dict[int, tuple[int, NDArray[np.uint8]]]:
-    """``levels`` and its maxima over 2 × 2 and 4 × 4 pixels, by factor, with the level of noise.
-
-    The maximum of several pixels of noise is brighter than each: what is to be black rises too.
-    """
-    made = {1: (0, levels)}
-    for factor in POOLS[1:]:
-        last = made[factor // 2][1]
-        height, width = (side // 2 * 2 for side in last.shape)
-        if min(height, width) < 2:
-            break
-        rows = np.maximum(last[0:height:2, :width], last[1:height:2, :width])
-        pooled = np.maximum(rows[:, 0::2], rows[:, 1::2])
-        made[factor] = (int(np.median(pooled.ravel()[:: max(1, pooled.size // 2**14)])), pooled)
-    return made
 
 
 def _curves(request: Request, crops: Sequence[NDArray[Any] | str]) -> dict[str, FrcCurve]:

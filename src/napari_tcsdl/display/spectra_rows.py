@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .roles import JPEG, JPEG_RAW_OVER_B
@@ -35,15 +35,20 @@ class Signal:
         No more than noise here, while it is a spot in the reference.
     absent
         No more than noise, in the reference too.
+    pending
+        Still to be measured in the frame that is shown.
     """
 
     snr: float
     lost: bool = False
     absent: bool = False
+    pending: bool = False
 
     @property
     def text(self) -> str:
         """What the table says."""
+        if self.pending:
+            return "…"
         if math.isnan(self.snr):
             return "–"
         value = f"{self.snr:.3g}" if self.snr < 1000 else f"{self.snr:.0f}"
@@ -105,6 +110,15 @@ def rows_of(answer: Answer, spots: Sequence[Spot], lattice: Lattice | None) -> l
         artefact = _artefact(panels, spots, k, there)
         rows.append(Row(spot, hkl, signals, artefact))
     return rows
+
+
+def pending(row: Row) -> Row:
+    """Return ``row`` with what was measured in another frame taken out."""
+    signals = {
+        name: signal if math.isnan(signal.snr) else Signal(math.nan, pending=True)
+        for name, signal in row.signals.items()
+    }
+    return replace(row, signals=signals)
 
 
 def _is_weak(panel: PanelSpectrum | None, k: int) -> bool:

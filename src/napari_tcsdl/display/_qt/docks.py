@@ -7,12 +7,13 @@ from typing import Any
 
 import napari
 from napari.plugins import menu_item_template
+from npe2 import PluginManager
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMainWindow, QWidget
 
+from ..preferences import PLUGIN
+
 FFT, SCORES = "FFT", "Scores"
-TITLE = "TCS-DL"
-"""What napari's menu calls this plugin."""
 LEAST_WINDOW = 800
 """[px] Height of a window from which on the docks open by themselves at the first run."""
 SHARE = 0.34
@@ -38,6 +39,20 @@ DOCKS: dict[str, tuple[Callable[[napari.viewer.Viewer], QWidget], str]] = {
 """Maker and tooltip of each dock, by its name, from left to right."""
 
 
+def plugin_title() -> str:
+    """Return what napari's menus call this plugin.
+
+    ``napari -w`` calls docks by the plugin's name instead: whoever opens one there and one in the
+    menu gets two, unless the manifest gives the plugin no other name.
+    """
+    return str(PluginManager.instance().get_manifest(PLUGIN).display_name)
+
+
+def dock_title(name: str) -> str:
+    """Name the dock of the widget ``name`` as the menu Plugins does, which then opens no second."""
+    return str(menu_item_template.format(plugin_title(), name))
+
+
 def open_dock(viewer: napari.viewer.Viewer, name: str) -> QWidget:
     """Open the dock ``name`` below the images; one that is open already comes to the front."""
     window = viewer.window
@@ -50,9 +65,7 @@ def open_dock(viewer: napari.viewer.Viewer, name: str) -> QWidget:
                     each.raise_()
             return widget
     widget = DOCKS[name][0](viewer)
-    # Named as in the menu Plugins, which then closes this one and opens no second.
-    title = menu_item_template.format(TITLE, name)
-    window.add_dock_widget(widget, name=title, area="bottom")
+    window.add_dock_widget(widget, name=dock_title(name), area="bottom")
     return widget
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import napari
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import (
-    QLabel,
-    QSplitter,
-    QStackedWidget,
-    QVBoxLayout,
-)
+from qtpy.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from ..session import Session
 from ..spectra import SpectraController
-from ..spectra_compute import compute
+from ..spectra_compute import compute, draft
 from ..spectra_request import images_shown
 from ..spectra_style import colours_of, rings_of
 from .fft_controls import FftControls
@@ -30,6 +25,10 @@ from .run_box import ERROR_STYLE
 from .spot_panel import SpotPanel
 
 THROTTLE_MS = 30
+REST_MS = 50
+"""The slider rests when it has not moved for so long: drafts give way to spectra."""
+PENDING_MS = 200
+"""Numbers of the frame before are shown for so long, while there are drafts only."""
 JOIN_SECONDS = 1.0
 TABLE_SHARE = 0.4
 """Of the width, for the table at most; the user may give it more."""
@@ -61,22 +60,25 @@ class FftDock(Leaving):
         self.viewer, self.roi = self.session.viewer, self.session.roi
         self._user = object()
         self.session.join(self._user)
-        self.latest = Latest(compute, self)
+        self.latest = Latest(compute, self, draft)
         self.controller = SpectraController(self.viewer, self.roi, self.latest.post)
         self.controls, self.view = FftControls(), SpectraView()
         self.spots = SpotPanel(self.controller)
         self.table = self.spots.table
-        self.profiles, self.empty, self.error = ProfileTab(), QLabel(EMPTY), QLabel()
+        self.empty, self.error = QLabel(EMPTY), QLabel()
         self.note = QLabel(UNCALIBRATED)
         self._colours: dict[str, str] = {}
         self._shared = False
         self._dark = True
-        self._throttle = QTimer(self)
-        self._throttle.setSingleShot(True)
-        self._throttle.setInterval(THROTTLE_MS)
+        self._throttle, self._rest, self._pending = self._timer(), self._timer(), self._timer()
         self._lay_out()
         self._connect()
         self._on_theme()
+
+    def _timer(self) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        return timer
 
     def _lay_out(self) -> None:
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -94,7 +96,7 @@ class FftDock(Leaving):
         split.setStretchFactor(1, 1)
         split.setChildrenCollapsible(False)
         self.pages = QStackedWidget()
-        for page in (split, self.profiles, self.empty):
+        for page in (split, QWidget(), self.empty):
             self.pages.addWidget(page)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -109,10 +111,14 @@ class FftDock(Leaving):
         controller, controls = self.controller, self.controls
         controller.stale.connect(self._on_stale)
         controller.answered.connect(self._on_answer)
+        controller.drafted.connect(self._on_draft)
         controller.marked.connect(self._on_marked)
         self.roi.changed.connect(self._on_roi)
         self._throttle.timeout.connect(controller.refresh)
+        self._rest.timeout.connect(self._on_rest)
+        self._pending.timeout.connect(self._on_marked)
         self.latest.answered.connect(controller.answer)
+        self.latest.drafted.connect(controller.draw)
         self.latest.failed.connect(self._say)
         controls.tabs.currentChanged.connect(self._on_tab)
         controls.lattice.changed.connect(controller.choose_lattice)
@@ -126,17 +132,48 @@ class FftDock(Leaving):
         self.spots.failed.connect(self._say)
         self.viewer.events.theme.connect(self._on_theme)
         # Qt may destroy the dock without a close event: nothing here may refer to self.
-        when_destroyed(
-            self, partial(_let_go, controller, self.latest, self.session, self._user, restore=False)
-        )
+        left = controller, self.latest, self.session, self._user
+        when_destroyed(self, partial(_let_go, *left, restore=False))
+
+    @cached_property
+    def profiles(self) -> ProfileTab:
+        """The other tab, made when it is first looked at: its two plots take a while."""
+        profiles, place = ProfileTab(), self.pages.widget(1)
+        assert place is not None
+        self.pages.removeWidget(place)
+        self.pages.insertWidget(1, profiles)
+        place.deleteLater()
+        profiles.set_colours(*self._theme_colours())
+        return profiles
 
     # --- what is shown ------------------------------------------------------------------------
 
     def _on_stale(self) -> None:
+        self._rest.stop()
         if not self._throttle.isActive():
-            self._throttle.start()
+            self._throttle.start(THROTTLE_MS)
+
+    def _on_draft(self) -> None:
+        """Show pictures at once; the table says that its numbers are pending if they linger."""
+        draft = self.controller.draft
+        if draft is not None:
+            self.view.show_panels(draft.panels, self._colours)
+            if not self._throttle.isActive():
+                self._rest.start(REST_MS)
+            if not self._pending.isActive():
+                self._pending.start(PENDING_MS)
+
+    def _on_rest(self) -> None:
+        """Ask for the spectra, unless the slider's next move waits to be heard already."""
+        if self._rest.interval():
+            self._rest.start(0)  # a turn later: after what came while the window was painted
+        else:
+            self.controller.settle()
 
     def _on_answer(self) -> None:
+        if self.controller.draft is None:
+            self._rest.stop()
+            self._pending.stop()
         shown = self.controller.shown
         panels = shown.panels if shown is not None else ()
         names = [panel.name for panel in panels]
@@ -205,12 +242,16 @@ class FftDock(Leaving):
         self.controls.roi.setChecked(self.roi.square is not None)
 
     def _on_theme(self) -> None:
-        theme = get_theme(self.viewer.theme)
-        colours = theme.background.as_hex(), theme.text.as_hex()
-        self._dark = sum(theme.background.as_rgb_tuple()[:3]) < 3 * 128
-        self.view.set_colours(*colours)
-        self.profiles.set_colours(*colours)
+        background = get_theme(self.viewer.theme).background
+        self._dark = sum(background.as_rgb_tuple()[:3]) < 3 * 128
+        self.view.set_colours(*self._theme_colours())
+        if "profiles" in vars(self):
+            self.profiles.set_colours(*self._theme_colours())
         self._on_answer()
+
+    def _theme_colours(self) -> tuple[str, str]:
+        theme = get_theme(self.viewer.theme)
+        return theme.background.as_hex(), theme.text.as_hex()
 
     def _say(self, sentence: object) -> None:
         self.error.setText(str(sentence))
@@ -227,13 +268,18 @@ class FftDock(Leaving):
         """Nobody looks: no work at all."""
         super().hideEvent(event)
         self.controller.enabled = False
-        self._throttle.stop()
+        self._stop_timers()
+
+    def _stop_timers(self) -> None:
+        for timer in (self._throttle, self._rest, self._pending):
+            timer.stop()
 
     def leave(self) -> None:
         """End the thread and all callbacks, and leave the session."""
-        self._throttle.stop()
+        self._stop_timers()
         self.controller.stale.disconnect(self._on_stale)
         self.controller.answered.disconnect(self._on_answer)
+        self.controller.drafted.disconnect(self._on_draft)
         self.controller.marked.disconnect(self._on_marked)
         self.roi.changed.disconnect(self._on_roi)
         self.viewer.events.theme.disconnect(self._on_theme)

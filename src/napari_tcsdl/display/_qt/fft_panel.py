@@ -158,7 +158,7 @@ class SpectrumPanel:
         points, lost = [], 0
         for k, row in enumerate(rows):
             signal = row.signals.get(self.name)
-            if signal is None or math.isnan(signal.snr):
+            if signal is None or (math.isnan(signal.snr) and not signal.pending):
                 continue
             chosen = k == selected
             place = (row.spot.qx, row.spot.qy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,24 +12,46 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from ..sentences import as_sentence
 from .worker import Thread, emit
 
+QUICK = 0.025
+"""[s] Work that took no longer the last time needs no draft before it."""
+
 
 class Latest(Thread):
     """Calls ``work`` with each request in a thread, or with the newest of those that have piled up.
+
+    Parameters
+    ----------
+    work
+        Answers a request.
+    parent
+        Nothing is told once it is gone.
+    draft
+        Answers a request roughly and sooner, in the place of ``work`` where that takes long; or
+        None, and ``work`` is done.
 
     Signals
     -------
     answered : object
         What ``work`` has returned.
+    drafted : object
+        What ``draft`` has returned.
     failed : TcsdlError
         What it has raised, as one sentence.
     """
 
     answered = Signal(object)
+    drafted = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, work: Callable[[Any], Any], parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        work: Callable[[Any], Any],
+        parent: QObject | None = None,
+        draft: Callable[[Any], Any] | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._work = work
+        self._work, self._draft = work, draft
+        self._took = 0.0
         self._wake = threading.Condition()
         self._next: list[Any] = []
         self._ended = self._begun = False
@@ -59,11 +82,18 @@ class Latest(Thread):
                 if self._ended:
                     return
                 request = self._next.pop()
-            try:
-                signal, value = "answered", self._work(request)
-            except BaseException as error:  # the thread must go on
-                signal, value = "failed", as_sentence(error)
+            self._answer(request)
             del request
-            if not self._ended:
-                emit(self, signal, value)
-            del value
+
+    def _answer(self, request: Any) -> None:
+        try:
+            draft = self._draft if self._took > QUICK else None
+            signal, value = "drafted", draft(request) if draft is not None else None
+            if value is None:
+                start = time.monotonic()
+                signal, value = "answered", self._work(request)
+                self._took = time.monotonic() - start
+        except BaseException as error:  # the thread must go on
+            signal, value = "failed", as_sentence(error)
+        if not self._ended:
+            emit(self, signal, value)

@@ -71,24 +71,39 @@ class PresetsRow(QWidget):
         if path is None or self._layer is None or clipboard is None:
             return
         calibration = calibration_of_layer(self._layer)
+        facts = {
+            "truth": path_of(self._truth),
+            "pixel_size": calibration.pixel_size,
+            "frame_time": calibration.frame_time,
+        }
         try:
-            text = as_command(
-                self.session.settings,
-                path,
-                truth=path_of(self._truth),
-                pixel_size=calibration.pixel_size,
-                frame_time=calibration.frame_time,
-            )
+            text = self._command(path, facts)
         except TcsdlError as error:
             self.failed.emit(error)
             return
         clipboard.setText(text)
         self.said.emit(f"copied: {text}")
 
+    # --- what a step that keeps more than settings does its own way -----------------------------
+
+    def _command(self, path: str, facts: dict[str, Any]) -> str:
+        """Command line for the movie at ``path``."""
+        return as_command(self.session.settings, path, **facts)
+
+    def _write(self, path: str | Path, overwrite: bool) -> Path:
+        """Write ``path``."""
+        return save_preset(self.session.settings, path, overwrite=overwrite)
+
+    def _read(self, path: str | Path) -> None:
+        """Take what ``path`` says."""
+        self.session.settings = load_preset(path)
+
+    # --- files ----------------------------------------------------------------------------------
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the settings to ``path``."""
         try:
-            written = save_preset(self.session.settings, path, overwrite=overwrite)
+            written = self._write(path, overwrite)
         except TcsdlError as error:
             self.failed.emit(error)
         else:
@@ -97,7 +112,7 @@ class PresetsRow(QWidget):
     def load(self, path: str | Path) -> None:
         """Take the settings from ``path``; those that were set stay if it is no good."""
         try:
-            self.session.settings = load_preset(path)
+            self._read(path)
         except TcsdlError as error:
             self.failed.emit(error)
         else:

@@ -14,16 +14,17 @@ from ..._validation import TcsdlError
 from ..job import Report
 from ..rivals_controller import RivalsController
 from ..rivals_job import find_rivals, save_report
-from ..rivals_text import point_text, table_rows
+from ..rivals_text import HELD_OUT, held_out_rows, point_text, table_rows
 from .controls import Fold, duration, rule
 from .form import SettingsForm
 from .form_panel import FormPanel
 from .lifetime import when_destroyed
 from .overlay import register_labels
 from .rivals_frames import RivalFrames
-from .rivals_options import RivalOptions
+from .rivals_options import RivalOptions, StudyPresets
 from .rivals_results import UNCHOSEN, RivalsResults
 from .rivals_style import is_dark
+from .rivals_table import COLUMNS, TIPS, UNSEEN_COLUMNS, UNSEEN_TIPS
 from .software_gl import spare_programs
 from .worker import Turns, Worker
 
@@ -41,6 +42,7 @@ RUN_TIP = (
 )
 FIRST = "compressing, making the reference, decoding our frames…"
 COSTING = "measuring what encoding costs"
+JUDGING = "judging by held-out electrons"
 ABANDONED = (
     "got the movie's layer deleted while it was studied, expected it to stay until the end; open "
     "the movie again, and press Run"
@@ -62,11 +64,12 @@ class RivalsPanel(FormPanel):
         spare_programs()
         self.rivals = RivalsController(self.viewer, self.controller.leave_boxes, Turns(self).later)
         self.options = RivalOptions()
+        self.presets = StudyPresets(self.session, self.options)
         self.results = RivalsResults(self.viewer.theme)
         self.frames = RivalFrames(self.rivals, self.threads, self)
         self._asked = False
         self.fold = Fold("rivals", "Which rivals are compared with", self.options)
-        self.lay_out(self.form, self.fold, self.box, rule(), self.results)
+        self.lay_out(self.form, self.fold, self.presets, self.box, rule(), self.results)
         self._connect()
         self.wire()
         self._show()
@@ -86,6 +89,8 @@ class RivalsPanel(FormPanel):
         results.back_button.clicked.connect(self.rivals.clear_boxes)
         results.save_button.clicked.connect(self._ask_where_to_save)
         self.options.edited.connect(self._on_options)
+        self.presets.failed.connect(self.show_error)
+        self.presets.said.connect(self._on_said)
         for signal, method in (
             (self.rivals.changed, self._show),
             (self.rivals.selected, self._show_chosen),
@@ -105,6 +110,7 @@ class RivalsPanel(FormPanel):
         """Enable what can be used now."""
         super().follow()
         self.options.setEnabled(not self.session.busy)
+        self.presets.follow(self.inputs.layer, self.form.truth.layer(), running=self.session.busy)
         if self.file:
             self.run_button.setEnabled(False)
             self.form.hint.setText("It holds no raw frames: open the movie that was compressed.")
@@ -119,7 +125,11 @@ class RivalsPanel(FormPanel):
 
     def _on_options(self) -> None:
         self.box.hide_error()
-        self.fold.head.setText(f"rivals: {self.options.picker.summary()}")
+        self.fold.head.setText(f"rivals: {self.options.summary()}")
+
+    def _on_said(self, sentence: str) -> None:
+        self.box.hide_error()
+        self.status.setText(sentence)
 
     # --- run ----------------------------------------------------------------------------------
 
@@ -156,7 +166,10 @@ class RivalsPanel(FormPanel):
         """Say how many are done, what is measured now, and how long it may take."""
         done, total = len(self.rivals.rivals), len(self.rivals.looks)
         names = self.rivals.at_work()
-        what = f"measuring {', '.join(names)}" if names else COSTING if done else FIRST
+        job = self.rivals.job
+        last = [] if job is None else [COSTING] * job.wish.cost + [JUDGING] * job.wish.held_out
+        after = ", then ".join(last)
+        what = f"measuring {', '.join(names)}" if names else after if done else FIRST
         left = duration(round((1 - fraction) / fraction * elapsed) or 1)
         return f"{done} of {total} are done,  about {left} left\n{what}"
 
@@ -187,16 +200,26 @@ class RivalsPanel(FormPanel):
         results.content.setVisible(there)
         results.save_button.setEnabled(controller.study is not None)
         results.show_verdict(controller.study.verdict if controller.study is not None else ())
+        results.offer_held_out(controller.judged)
         results.plot.axis.raw_bytes = controller.raw_bytes
         results.plot.show_score(results.score.currentData())
         results.plot.show_rivals(controller.looks, controller.rivals, controller.budgets())
-        looks = {look.name: look for look in controller.looks}
-        measured = [controller.rivals[name] for name in looks if name in controller.rivals]
-        rows = table_rows(measured, results.purpose.currentData(), controller.raw_bytes)
-        dark = is_dark(get_theme(self.viewer.theme))
-        results.table.show_rows(rows, looks, dark=dark)
+        self._show_table()
         self._show_choice()
         self._show_chosen()
+
+    def _show_table(self) -> None:
+        controller, table = self.rivals, self.results.table
+        looks = {look.name: look for look in controller.looks}
+        measured = [controller.rivals[name] for name in looks if name in controller.rivals]
+        purpose, study = self.results.purpose.currentData(), controller.study
+        if purpose == HELD_OUT and study is not None and study.held_out is not None:
+            table.head(UNSEEN_COLUMNS, UNSEEN_TIPS)
+            rows = held_out_rows(measured, study.held_out, controller.raw_bytes)
+        else:
+            table.head(COLUMNS, TIPS)
+            rows = table_rows(measured, purpose, controller.raw_bytes)
+        table.show_rows(rows, looks, dark=is_dark(get_theme(self.viewer.theme)))
 
     def _show_choice(self) -> None:
         self.results.plot.show_choice(self.rivals.choice(self.session.settings))

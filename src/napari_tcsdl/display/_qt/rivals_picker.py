@@ -36,13 +36,14 @@ class RivalPicker(QTreeWidget):
         self.setToolTip(TIP)
         self.rows: dict[str, QTreeWidgetItem] = {}
         self.offers: tuple[Offer, ...] = ()
+        self._asked: tuple[str, ...] | None = None
         self.itemChanged.connect(self._on_change)
         self.itemExpanded.connect(self._fit)
         self.itemCollapsed.connect(self._fit)
         self._fit()
 
     def offer(self, offers: Sequence[Offer]) -> None:
-        """List rivals by their kinds; all that can be used are ticked."""
+        """List rivals by their kinds; all that can be used are ticked, or what was chosen."""
         self.blockSignals(True)
         self.clear()
         self.rows, self.offers = {}, tuple(offers)
@@ -54,6 +55,8 @@ class RivalPicker(QTreeWidget):
             self.rows[each.name] = self._leaf(kinds[each.kind], each)
         self._list_missing([offer for offer in offers if offer.missing is not None])
         root.setExpanded(True)
+        if self._asked is not None:  # before they were known
+            self.choose(self._asked)
         self.blockSignals(False)
         self._fit()
         self.edited.emit()
@@ -92,10 +95,11 @@ class RivalPicker(QTreeWidget):
         return ALL if len(ticked) == len(there) else ticked
 
     def choose(self, names: Sequence[str]) -> None:
-        """Tick ``names`` and no others."""
+        """Tick ``names`` and no others, now or once they are listed; :data:`ALL` are all."""
+        self._asked = None if self.offers else tuple(names)
         for offer in self.offers:
             if offer.missing is None:
-                ticked = offer.name in names
+                ticked = offer.name in names or tuple(names) == ALL
                 state = Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
                 self.rows[offer.name].setCheckState(0, state)
 

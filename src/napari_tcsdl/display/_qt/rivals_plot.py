@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyqtgraph as pg
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QPointF, Qt, Signal  # type: ignore[attr-defined]
@@ -14,7 +14,8 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QWidget
 
 from ..rivals_job import Look
-from ..rivals_text import Choice
+from ..rivals_spots import Spot, spots_of
+from ..rivals_text import HELD_OUT, Choice
 from .rivals_axis import ByteAxis
 from .rivals_style import SYMBOLS, is_dark, pen, shade
 
@@ -31,21 +32,13 @@ GAP = 3
 ROOM, HEADROOM = 0.08, 0.22
 """Of the range of values: around them, and above them for the names of the dashed lines."""
 TITLES = {"psnr": "PSNR [dB]", "ssim": "SSIM"}
+UNSEEN = "PSNR by held-out electrons [dB]"
+REAL, HALF = (f"real bytes of {what}, and raw ÷ bytes" for what in ("the movie", "half the dose"))
 TIP = (
-    "PSNR or SSIM against the real bytes of the whole movie; below them, raw bytes over these. "
+    "A score against real bytes, of the whole movie or of half its dose, and raw bytes over these. "
     "Large points serve a purpose of the table, small ones are steps of a curve. Point at one for "
     "its numbers, click it to choose it."
 )
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A point where it is drawn: log10 of bytes, and the score."""
-
-    name: str
-    point: RatePoint
-    x: float
-    y: float
 
 
 class RivalsPlot(pg.PlotWidget):
@@ -88,11 +81,13 @@ class RivalsPlot(pg.PlotWidget):
 
     def _add_marks(self) -> None:
         self.lines: list[pg.InfiniteLine] = []
+        self.bars = pg.ErrorBarItem()
         self.ring = pg.ScatterPlotItem(size=19, brush=None)
         self.ring_label = pg.TextItem(anchor=(0.5, 1.35))
         self.halo = pg.ScatterPlotItem(size=16, brush=None)
         self.readout = pg.TextItem()
-        for level, mark in enumerate((self.halo, self.ring, self.ring_label, self.readout)):
+        marks = (self.bars, self.halo, self.ring, self.ring_label, self.readout)
+        for level, mark in enumerate(marks):
             mark.setZValue(20 + level)
             mark.hide()
             self.addItem(mark, ignoreBounds=True)
@@ -108,21 +103,20 @@ class RivalsPlot(pg.PlotWidget):
     ) -> None:
         """Draw the curves of lossy rivals, and byte budgets as dashed lines."""
         self._looks = {look.name: look for look in looks}
-        self.spots = [
-            Spot(name, point, math.log10(point.n_bytes), float(getattr(point, self._what)))
-            for name, rival in rivals.items()
-            for point in sorted(rival.points, key=lambda point: point.n_bytes)
-            if rival.kind != "lossless"
-            and name in self._looks
-            and math.isfinite(getattr(point, self._what))
-        ]
-        self._budgets = budgets
+        known = {name: rival for name, rival in rivals.items() if name in self._looks}
+        self.spots = spots_of(known, self._what)
+        self._budgets = {} if self._of_half else budgets
         self._draw()
 
     def show_score(self, what: str) -> None:
-        """Draw ``psnr`` or ``ssim``; the curves follow by :meth:`show_rivals`."""
+        """Draw ``psnr``, ``ssim`` or held-out scores; curves follow by :meth:`show_rivals`."""
         self._what = what
-        self.getPlotItem().setLabel("left", TITLES[what])
+        self.getPlotItem().setLabel("left", TITLES.get(what, UNSEEN))
+        self.getPlotItem().setLabel("bottom", HALF if self._of_half else REAL)
+
+    @property
+    def _of_half(self) -> bool:  # whose bytes compare with no others
+        return self._what == HELD_OUT
 
     def highlight(self, chosen: tuple[str, RatePoint | None] | None) -> None:
         """Bring out one rival, and ring one of its points."""
@@ -142,6 +136,7 @@ class RivalsPlot(pg.PlotWidget):
             self.removeItem(self.curves.pop(name))
         for name in names:
             self._draw_curve(name)
+        self._draw_errors()
         self._fit()
         self._draw_marks()
 
@@ -165,14 +160,21 @@ class RivalsPlot(pg.PlotWidget):
             symbolPen=None,
         )
 
+    def _draw_errors(self) -> None:
+        sure = [spot for spot in self.spots if spot.error]
+        self.bars.setVisible(bool(sure))
+        if sure:
+            x, y, error = np.array([(spot.x, spot.y, spot.error) for spot in sure]).T
+            self.bars.setData(x=x, y=y, height=2 * error, pen=pg.mkPen(self._muted, width=1))
+
     def _fit(self) -> None:
         if not self.spots:
             return
         across = [spot.x for spot in self.spots]
         across += [math.log10(count) for count in self._budgets.values()]
-        if self._choice is not None:
+        if self._choice is not None and not self._of_half:
             across.append(math.log10(self._choice.n_bytes))
-        up = [spot.y for spot in self.spots]
+        up = [spot.y + side * spot.error for spot in self.spots for side in (-1, 1)]
         room = (max(up) - min(up)) or 1.0
         self.setXRange(min(across) - 0.12, max(across) + 0.12, padding=0)
         self.setYRange(min(up) - ROOM * room, max(up) + HEADROOM * room, padding=0)
@@ -196,7 +198,7 @@ class RivalsPlot(pg.PlotWidget):
             side = 0.9 if spot.x > middles[0] else 0.1
             self.ring_label.setAnchor((side, -0.5 if spot.y > middles[1] else 1.5))
             self.ring_label.setPos(spot.x, spot.y)
-        elif choice is not None and choice.point is None and self.spots:
+        elif choice is not None and choice.point is None and self.spots and not self._of_half:
             self._line(math.log10(choice.n_bytes), choice.text, 0.825, ours)
         halo = self._spot_of(self._highlight[1]) if self._highlight is not None else None
         self.halo.setVisible(halo is not None)
@@ -292,8 +294,7 @@ class RivalsPlot(pg.PlotWidget):
             axis.setPen(pg.mkPen(self._muted, width=1))
             axis.setTextPen(pg.mkPen(self._text))
             axis.labelStyle["color"] = self._text.name()
-        self.getPlotItem().setLabel("left", TITLES[self._what])
-        self.getPlotItem().setLabel("bottom", "real bytes of the movie, and raw ÷ bytes")
+        self.show_score(self._what)
         self.readout.setColor(self._text)
         self.readout.fill = pg.mkBrush(theme.foreground.as_hex())
         self._draw()

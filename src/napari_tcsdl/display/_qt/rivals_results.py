@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from ..rivals_text import PURPOSES
+from ..rivals_text import HELD_OUT, PURPOSES
 from .controls import beside, button, choice, quiet_label
 from .rivals_plot import TITLES, RivalsPlot
 from .rivals_table import RivalsTable
@@ -17,6 +17,8 @@ SHOW_TIP = (
 VERDICT_STYLE = """
 #verdict { border-left: 3px solid #ff9f43; padding: 4px 8px; background: rgba(128, 128, 128, 30); }
 """
+UNSEEN = {"score": "held-out PSNR", "purpose": "judged by held-out electrons"}
+"""How the lists name scores by electrons that nobody saw."""
 UNCHOSEN = "Click a point of the plot, or a row of the table."
 NOTHING = "Curves appear here as each rival is done."
 
@@ -28,10 +30,10 @@ class RivalsResults(QWidget):
         super().__init__(parent)
         self.score, self.purpose = choice(TITLES), choice(PURPOSES)
         self.score.setToolTip("What is plotted against real bytes")
-        self.score.setMinimumContentsLength(7)
+        self.score.setMinimumContentsLength(13)
         self.purpose.setToolTip("Which point of each rival the table shows")
         self.plot, self.table = RivalsPlot(theme), RivalsTable()
-        self.nothing, self.detail = QLabel(NOTHING), quiet_label(3)
+        self.nothing, self.detail = QLabel(NOTHING), quiet_label(4)
         self.detail.setToolTip("The point that is chosen: click one in the plot, or a row")
         self.detail.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.show_button = button("Show in viewer", SHOW_TIP)
@@ -71,6 +73,19 @@ class RivalsResults(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.nothing)
         layout.addWidget(self.content)
+
+    def offer_held_out(self, there: bool) -> None:
+        """List scores by held-out electrons, where they were taken."""
+        for combo, text in ((self.score, UNSEEN["score"]), (self.purpose, UNSEEN["purpose"])):
+            at = combo.findData(HELD_OUT)
+            combo.blockSignals(True)  # whoever asks is about to show what is chosen
+            if there and at < 0:
+                combo.addItem(text, HELD_OUT)
+            elif not there and at >= 0:
+                if combo.currentIndex() == at:
+                    combo.setCurrentIndex(0)
+                combo.removeItem(at)
+            combo.blockSignals(False)
 
     def show_verdict(self, sentences: tuple[str, ...]) -> None:
         """Show who wins where; nothing while that is not known."""

@@ -93,11 +93,13 @@ class ScoreControls(QWidget):
         against = QLabel("against")
         against.setToolTip(REFERENCE_TIP)
         left, right = QHBoxLayout(), QHBoxLayout()
+        self.beside_reference = QHBoxLayout()
         left.setSpacing(6)
         left.addLayout(toggles)
         left.addSpacing(8)
         left.addWidget(against)
         left.addWidget(self.reference, 100)
+        left.addLayout(self.beside_reference)
         left.addStretch(1)
         for widget in (self.field, self.region_button, self.copy_button, self.export_button):
             right.addWidget(widget)

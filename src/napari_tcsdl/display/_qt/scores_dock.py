@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout
 from ..._validation import TcsdlError
 from .. import score_text
 from ..layers import calibration_of_layer
+from ..reference_filling import ReferenceFiller
 from ..rescoring import RescoreJob
 from ..roles import RECONSTRUCTION
 from ..score_text import NO_RUN, frames_text, save_text, summary_text, why_no_scores
@@ -21,6 +22,7 @@ from ..session import Session
 from .clipboard import copy
 from .controls import layer_events
 from .lifetime import Leaving, weakly, when_destroyed
+from .reference_ahead import ReferenceAhead
 from .roi_visual import register_roi
 from .run_box import ERROR_STYLE
 from .score_controls import ScoreControls
@@ -64,6 +66,8 @@ class ScoresDock(Leaving):
         self.session.join(self._user)
         begin, throttle = weakly(self._begin), weakly(self._throttle_region)
         self.scorer = Scorer(self.session.controller, self.session.roi, begin, throttle)
+        self.ahead = ReferenceAhead(self.session, self.scorer, self.threads)
+        self.controls.beside_reference.addWidget(self.ahead)
         self._lay_out()
         self._connect()
         self._on_theme()
@@ -110,7 +114,8 @@ class ScoresDock(Leaving):
         for event in layer_events(self.viewer):
             event.connect(self._on_layers)
         # Qt may destroy the dock without a close event: nothing here may refer to self.
-        when_destroyed(self, partial(_let_go, self.session, self._user, self.scorer, self.threads))
+        held = (self.session, self._user, self.scorer, self.ahead.filler, self.threads)
+        when_destroyed(self, partial(_let_go, *held))
 
     # --- scoring ------------------------------------------------------------------------------
 
@@ -254,12 +259,14 @@ class ScoresDock(Leaving):
         super().showEvent(event)
         if self._hidden:
             self._hidden = False
+            self.ahead.filler.pause(False)
             self._draw()
 
     def hideEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         """Nobody looks: nothing is drawn."""
         super().hideEvent(event)
         self._hidden = True
+        self.ahead.filler.pause(True)
         self._draw_timer.stop()
 
     def leave(self) -> None:
@@ -269,13 +276,17 @@ class ScoresDock(Leaving):
         self.viewer.events.theme.disconnect(self._on_theme)
         for event in layer_events(self.viewer):
             event.disconnect(self._on_layers)
+        self.ahead.filler.close()
         self.scorer.close()
         self.session.leave(self._user)
         self.threads.join(JOIN_SECONDS)
 
 
-def _let_go(session: Session, user: object, scorer: Scorer, threads: Threads, *_: object) -> None:
+def _let_go(
+    session: Session, user: object, scorer: Scorer, filler: ReferenceFiller, threads: Threads
+) -> None:
     # The canvas may have gone before the dock: its view is left as it is.
+    filler.close()
     scorer.close(restore=False)
     session.leave(user, restore=False)
     threads.join(JOIN_SECONDS)

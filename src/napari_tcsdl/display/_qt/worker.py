@@ -15,6 +15,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Qt, QTimer, Signal  # type: ignore[attr-defined]
 
 from ..._validation import Cancelled, TcsdlError
+from ..calm import calm
 from ..job import Job, Report
 from ..sentences import as_sentence
 
@@ -146,7 +147,8 @@ class Worker(Thread):
     def _run(self) -> None:
         outcome = "finished"
         try:
-            self.job.run(self._report, self._progress)
+            with calm():
+                self.job.run(self._report, self._progress)
         except Cancelled:
             outcome = "cancelled"
         except BaseException as error:  # a thread must never end without a word
@@ -177,7 +179,8 @@ class Task(Thread):
 
     def _run(self) -> None:
         try:
-            result = self._call()
+            with calm():
+                result = self._call()
         except BaseException as error:
             if not isinstance(error, TcsdlError):
                 logger.exception("a background task failed")

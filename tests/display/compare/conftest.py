@@ -1,0 +1,59 @@
+"""The panel "Compare", and runs that report made-up results."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from napari_tcsdl.display._qt.compare_panel import ComparePanel
+from napari_tcsdl.display.job import ComparisonJob
+
+
+@pytest.fixture
+def dock_of(qtbot):
+    docks = []
+
+    def make(viewer) -> ComparePanel:
+        dock = ComparePanel(viewer)
+        qtbot.addWidget(dock)
+        docks.append(dock)
+        return dock
+
+    yield make
+    for dock in docks:
+        dock.shut_down()
+
+
+@pytest.fixture
+def dock(dock_of, viewer, layer):
+    """Over the calibrated movie of 9 frames, B = 4, scored against raw frames."""
+    dock = dock_of(viewer)
+    dock.form.ratio.setValue(4)
+    dock.form.reference.setCurrentIndex(dock.form.reference.findData("raw"))
+    return dock
+
+
+@pytest.fixture
+def made_up(monkeypatch, tell):
+    """Runs report made-up results at once; ``gate`` holds them after the first block."""
+    gate = threading.Event()
+
+    def run(job, report, progress):
+        prepared = tell.prepared(job)
+        report(prepared)
+        assert prepared.shown.wait(10)
+        for index in range(3):
+            report(tell.block(job, prepared.store, index))
+            progress((index + 1) / 3)
+            while not gate.wait(0.01):
+                progress((index + 1) / 3)
+                if job.stop.is_set():
+                    from napari_tcsdl._validation import Cancelled
+
+                    raise Cancelled
+        report(tell.finished(job, prepared.store))
+
+    monkeypatch.setattr(ComparisonJob, "run", run)
+    yield gate
+    gate.set()
