@@ -1,6 +1,8 @@
 """Speed of the window: what our own part of each step of the slider costs, and what it leaves.
 
-    xvfb-run -a -s "-screen 0 1920x1200x24" python benchmarks/display.py [--only NAME ...]
+    xvfb-run -a -s "-screen 0 1920x1200x24" python benchmarks/display.py [--only NAME ...] [--run]
+
+``--run`` prints the longest pauses of the window while a run goes on, with whose they are.
 
 Every measurement runs in a process of its own, pinned to one core; its threads share that core, so
 spectra that several cores would compute side by side are computed one after the other here: both
@@ -20,6 +22,7 @@ import subprocess
 import sys
 
 from display_opening import opening, run
+from display_pauses import pauses
 from display_scrub import fast, hidden, memory, scrub
 from display_window import new_viewer
 
@@ -31,6 +34,7 @@ TASKS = {
     "memory": memory,
     "opening": opening,
     "run": run,
+    "pauses": pauses,
 }
 
 
@@ -72,6 +76,7 @@ def print_rows(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--run", action="store_true", help="only the pauses during a run")
     parser.add_argument("--inside", choices=[*TASKS, "renderer"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside is not None:
@@ -87,7 +92,8 @@ def main():
         f"load {os.getloadavg()[0]:.1f}; {in_process('renderer')}\n"
     )
     print("| what | median | |\n|---|---:|---|")
-    passed = [print_rows(in_process(name)) for name in options.only]
+    names = ["pauses"] if options.run else options.only
+    passed = [print_rows(in_process(name)) for name in names]
     sys.exit(0 if all(passed) else 1)
 
 
