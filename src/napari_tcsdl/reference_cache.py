@@ -30,7 +30,7 @@ from platformdirs import user_cache_path
 from ._validation import InputError
 from .movie import Movie
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 LIMIT = 4 * 2**30
 """[bytes] Of all cached references together; beyond, what was not used for longest is deleted."""
