@@ -22,8 +22,10 @@ from .bm3d import (
     _NO_NOISE,
     _RADIUS,
     _STRIDE,
+    _block_side,
     _checked_power,
     _filtered,
+    _steps,
     bm3d,
     whiten,
 )
@@ -117,8 +119,6 @@ def is_worth_it(part: Part, shape: tuple[int, ...], *, coloured: bool) -> bool:
 
 def _steps_of(noisy: NDArray[np.float32]) -> tuple[Step, Step]:
     """Choose the two steps as for the whole frame."""
-    from .bm3d import _block_side, _steps
-
     return _steps(_block_side(noisy))
 
 

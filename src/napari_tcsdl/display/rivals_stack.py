@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..codecs import CODECS, StoredMovie, StreamCodec
 from ..decoding import ReconstructedBlock
 from ..io import CompressedMovie, Header, open_compressed
-from ..movie import Movie
 from ..noise import NoiseModel
 from ..pipeline import compress
 from ..rivals import RatePoint
+from ..rivals.frames import FramePieces
 from ..rivals.material import segments_of
 from ..rivals.ours import stored_alike
 from ..settings import Settings
@@ -108,7 +108,7 @@ class CodecDecoder:
         if self._stored is None:
             name = f"{self.point.codec}-{self.point.quality or 0:g}-{id(self)}.stream"
             path, value_range = self.job.folder.path / name, self.header.value_range
-            pieces = _Pieces(self.job.movie, self.segments, progress)
+            pieces = FramePieces(self.job.movie, self.segments, lambda: progress(0.0))
             self._stored = codec.encode_stream(pieces, self.point.quality, value_range, path)
             self.sizes[0] = self._stored.n_bytes
         if self._at > start:
@@ -122,28 +122,6 @@ class CodecDecoder:
             if index >= start:
                 frames[index - start] = frame
         return frames
-
-
-@dataclass(frozen=True)
-class _Pieces:
-    """A movie, a segment at a time."""
-
-    movie: Movie
-    segments: tuple[tuple[int, int], ...]
-    progress: Callable[[float], None]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.movie.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.movie.dtype
-
-    def __iter__(self) -> Iterator[NDArray[Any]]:
-        for start, stop in self.segments:
-            self.progress(0.0)
-            yield self.movie.read(start, stop)
 
 
 class _RivalBackground(Background):

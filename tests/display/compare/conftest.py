@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from panel_helpers import held_run
 
 from napari_tcsdl.display._qt.compare_panel import ComparePanel
 from napari_tcsdl.display.job import ComparisonJob
@@ -38,22 +39,6 @@ def dock(dock_of, viewer, layer):
 def made_up(monkeypatch, tell):
     """Runs report made-up results at once; ``gate`` holds them after the first block."""
     gate = threading.Event()
-
-    def run(job, report, progress):
-        prepared = tell.prepared(job)
-        report(prepared)
-        assert prepared.shown.wait(10)
-        for index in range(3):
-            report(tell.block(job, prepared.store, index))
-            progress((index + 1) / 3)
-            while not gate.wait(0.01):
-                progress((index + 1) / 3)
-                if job.stop.is_set():
-                    from napari_tcsdl._validation import Cancelled
-
-                    raise Cancelled
-        report(tell.finished(job, prepared.store))
-
-    monkeypatch.setattr(ComparisonJob, "run", run)
+    monkeypatch.setattr(ComparisonJob, "run", held_run(tell, gate))
     yield gate
     gate.set()
