@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Our decoder on one CPU core: the five legs that made the weights that ship, some five hours
+# Our decoder on one CPU core: the four legs that made the weights that ship, and a fifth that does
+# not ship (docs/experiments.md, 8), some five hours
 # of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
 # goes on where the first was stopped.
 #   runs/unfolding_cpu.sh [OUT]
