@@ -8,14 +8,10 @@ from napari_tcsdl._validation import InputError
 from napari_tcsdl.measurement import Phi
 from napari_tcsdl.simulate.detectors import Detector
 from napari_tcsdl.training import batches
-from napari_tcsdl.training.batches import (
-    BatchSettings,
-    Layout,
-    draw_layout,
-    draw_masks,
-    make_batch,
-    measure,
-)
+from napari_tcsdl.training.batches import BatchSettings, draw_layout, make_batch
+from napari_tcsdl.training.coding import Layout, draw_masks, measure
+
+TEN = Layout(10, 1, 0, 0)
 
 
 def seeded(seed=0):
@@ -38,44 +34,55 @@ def clean(monkeypatch):
 @pytest.mark.parametrize("ratio", [2, 5, 10, 23, 40])
 def test_balanced_masks_open_every_pixel_equally_often(ratio):
     for seed in range(4):
-        masks = draw_masks(2, ratio, 12, 0.0, seeded(seed))
+        masks = draw_masks(2, Layout(ratio, 1, 0, 0), 12, 0.0, seeded(seed))
         assert set(masks.unique().tolist()) <= {0.0, 1.0}
         (exposures,) = masks.sum(1).unique().tolist()
         assert max(1, ratio // 4 - 1) <= exposures <= ratio / 2 + 1
 
 
 def test_balanced_masks_favour_no_frame():
-    masks = draw_masks(1, 10, 200, 0.0, seeded())
+    masks = draw_masks(1, TEN, 200, 0.0, seeded())
     shares = masks.mean((0, 2, 3))
     torch.testing.assert_close(shares, masks.mean().expand(10), atol=0.015, rtol=0)
 
 
 def test_bernoulli_masks_are_independent_coins():
-    masks = draw_masks(1, 10, 200, 1.0, seeded())
+    masks = draw_masks(1, TEN, 200, 1.0, seeded())
     torch.testing.assert_close(masks.mean((0, 2, 3)), torch.full((10,), 0.5), atol=0.015, rtol=0)
     assert float(masks.sum(1).var()) == pytest.approx(10 / 4, rel=0.05)
 
 
 def test_masks_are_fresh_each_time():
     generator = seeded()
-    first, second = (draw_masks(1, 8, 16, 0.0, generator) for _ in range(2))
+    first, second = (draw_masks(1, Layout(8, 1, 0, 0), 16, 0.0, generator) for _ in range(2))
     assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("layout", [Layout(5, 2, 0, 0), Layout(5, 1, 5, 3), Layout(30, 1, 20, 10)])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        Layout(5, 2, 0, 0),
+        Layout(5, 1, 5, 3),
+        Layout(30, 1, 20, 10),
+        Layout(5, 2, 0, 0, end=1),
+        Layout(5, 1, 5, 3, end=4),
+    ],
+)
 def test_measurements_are_those_of_phi(layout):
     frames = torch.rand(sum(layout.blocks), 6, 7, generator=seeded())
-    masks = draw_masks(1, layout.ratio, 7, 1.0, seeded(1))[0, :, :6]
+    masks = draw_masks(1, layout, 7, 0.5, seeded(1))[0, :, :6]
     measured = measure(frames, masks, layout)
-    for index, block in enumerate(frames.split(layout.blocks)):
-        phi = Phi(masks[: len(block)])
+    blocks = frames.split(layout.blocks)
+    for index, block in enumerate(blocks):
+        at_end = layout.end and block is blocks[-1]
+        phi = Phi(masks[layout.ratio :] if at_end else masks[: len(block)])
         torch.testing.assert_close(measured.mean[index], phi.normalise(phi(block)))
         torch.testing.assert_close(measured.exposures[index], phi.mask_sum)
 
 
 def test_masks_of_context_are_those_of_the_frames_next_to_the_block():
     layout = Layout(5, 1, 5, 2)
-    masks = draw_masks(1, 5, 4, 1.0, seeded())[0]
+    masks = draw_masks(1, layout, 4, 1.0, seeded())[0]
     used = measure(torch.ones(15, 4, 4), masks, layout).masks
     assert torch.equal(used, torch.cat([masks[3:], masks, masks[:2]]))
 
@@ -95,8 +102,44 @@ def test_truth_of_a_batch_is_consecutive_frames(clean):
         torch.testing.assert_close(steps, steps[:1].expand_as(steps), rtol=1e-3, atol=1e-5)
         assert sum(batch.coded.lengths) == batch.truth.shape[1] == batch.coded.masks.shape[1]
         core = batch.truth[:, batch.core].shape[1]
-        assert core % batch.coded.ratio == 0
         assert core > 0
+        ratio, last = batch.coded.ratio, batch.coded.lengths[-1]
+        assert core % ratio == 0 or core % ratio == last
+
+
+def test_a_movie_may_end_within_a_block(clean):
+    """The last frames have masks of their own, nothing lies behind them, and they count."""
+    layout = Layout(5, 2, 5, 3, end=2)
+    assert layout.blocks == [5, 5, 5, 2]
+    assert layout.lengths == (3, 5, 5, 2)
+    assert layout.core == slice(3, 15)
+    masks = draw_masks(1, layout, 4, 0.0, seeded())[0]
+    used = measure(torch.ones(17, 4, 4), masks, layout).masks
+    assert torch.equal(used, torch.cat([masks[2:5], masks[:5], masks[:5], masks[5:]]))
+
+
+def test_masks_of_an_end_are_the_first_ones_or_open_every_pixel():
+    kinds = set()
+    for seed in range(20):
+        masks = draw_masks(2, Layout(8, 1, 0, 0, end=1), 12, 0.0, seeded(seed))
+        block, end = masks[:, :8], masks[:, 8:]
+        assert end.shape == (2, 1, 12, 12)
+        first = torch.equal(end, block[:, :1])
+        assert first or bool((end == 1).all())
+        kinds.add(first)
+    assert kinds == {True, False}
+
+
+def test_short_ends_have_any_length_below_a_block():
+    generator = seeded()
+    settings = BatchSettings(ratios=(8, 8), short_ends=1.0)
+    ends = [draw_layout(settings, generator).end for _ in range(200)]
+    assert set(ends) == set(range(1, 8))
+    settings = BatchSettings(short_ends=0.2)
+    share = sum(draw_layout(settings, generator).end > 0 for _ in range(400)) / 400
+    assert share == pytest.approx(0.2, abs=0.06)
+    none = BatchSettings(short_ends=0.0)
+    assert not any(draw_layout(none, generator).end for _ in range(50))
 
 
 def test_noise_level_is_that_of_the_measurement():
@@ -107,7 +150,7 @@ def test_noise_level_is_that_of_the_measurement():
     generator = seeded()
     layout = Layout(8, 1, 0, 0)
     for _ in range(60):
-        masks = draw_masks(1, 8, 16, 0.0, seeded(5))[0]
+        masks = draw_masks(1, layout, 16, 0.0, seeded(5))[0]
         mean, sigma, _, truth = batches._encode(
             scene[0].expand(8, -1, -1), masks, layout, detector, generator
         )
@@ -126,13 +169,19 @@ def test_layouts_cover_all_of_their_range():
     aside = [layout for layout in layouts if layout.aside]
     assert len(aside) / 400 == pytest.approx(0.6, abs=0.08)
     assert all(layout.context <= min(layout.ratio, 10) for layout in aside)
-    still = [draw_layout(BatchSettings(context_frames=0), generator) for _ in range(20)]
+    alone = BatchSettings(context_frames=0)
+    still = [draw_layout(alone, generator) for _ in range(20)]
     assert all(layout.blocks == list(layout.lengths) for layout in still)
 
 
 @pytest.mark.parametrize("n_frames", [2, 7, 30])
 def test_a_layout_fits_a_short_movie(n_frames):
-    for layout in (Layout(40, 1, 20, 10), Layout(5, 4, 5, 5), Layout(3, 2, 0, 0)):
+    for layout in (
+        Layout(40, 1, 20, 10),
+        Layout(40, 1, 0, 0),
+        Layout(5, 4, 5, 5),
+        Layout(3, 2, 0, 0, end=2),
+    ):
         fitting = layout.within(n_frames)
         assert 0 < sum(fitting.blocks) <= n_frames
         assert fitting.whole >= 1
@@ -152,6 +201,7 @@ def test_equal_seeds_give_equal_batches():
         ({"ratios": (9, 4)}, "got B from 9 to 4, expected 2 ≤ least ≤ largest"),
         ({"pixels": 0}, "got batches of 0 pixels"),
         ({"bernoulli": 1.5}, "got a share 1.5 of bernoulli masks, expected 0 … 1"),
+        ({"short_ends": -0.1}, "got a share -0.1 of short ends, expected 0 … 1"),
     ],
 )
 def test_settings_that_no_batch_can_have(changes, sentence):

@@ -99,7 +99,8 @@ def test_an_error_that_jumps_between_blocks_is_worse_than_one_that_jumps_within(
 
 
 def test_frames_of_context_count_little():
-    settings = BatchSettings(crop=8, pixels=2000, ratios=(4, 4), core_frames=4, context_frames=2)
+    shape = {"crop": 8, "pixels": 2000, "ratios": (4, 4), "core_frames": 4, "context_frames": 2}
+    settings = BatchSettings(**shape, short_ends=0.0)
     batch = next(
         batch for seed in range(20) if (batch := tiny_batch(seed, settings)).core.start == 2
     )
@@ -169,13 +170,33 @@ def validation(seed=7):
 
 def test_validation_is_the_same_for_the_same_seed():
     first, second, other = validation(), validation(), validation(8)
-    assert list(first) == ["still_B3", "still_B6"]
+    assert list(first) == ["still_B3", "still_B6", "still_B3_end"]
     for name in first:
         assert torch.equal(first[name].truth, second[name].truth)
         assert torch.equal(first[name].coded.masks, second[name].coded.masks)
-        exposures = first[name].coded.masks[:, first[name].core].unflatten(1, (-1, 3)).sum(2)
-        assert name != "still_B3" or len(exposures.unique()) == 1
+    batch = first["still_B3"]
+    exposures = batch.coded.masks[:, batch.core].unflatten(1, (-1, 3)).sum(2)
+    assert len(exposures.unique()) == 1  # balanced
     assert not torch.equal(first["still_B3"].truth[:1, :1], other["still_B3"].truth[:1, :1])
+
+
+def test_an_end_within_a_block_has_a_score_of_its_own():
+    """What is wrong in its frames shows, what is wrong elsewhere does not."""
+    batch = validation()["still_B3_end"]
+    *others, end = batch.coded.lengths
+    assert 0 < end < 3
+    net, objective = torch.nn.Identity(), OBJECTIVES["unfolding"]
+
+    def wrong_in(frames):
+        def answer(net, batch):
+            error = torch.full_like(batch.truth, 1e-3)
+            error[:, frames] = 1.0
+            return Answer(batch.truth + error, [])
+
+        return score(net, Objective(answer, objective.loss), {"end": batch})["end"]
+
+    assert wrong_in(slice(0, sum(others))) > 40
+    assert wrong_in(slice(sum(others), None)) < 20
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -10,7 +10,7 @@ from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.simulate.detectors import Detector, expose
 from napari_tcsdl.training import thinned
-from napari_tcsdl.training.batches import Layout, draw_masks
+from napari_tcsdl.training.coding import Layout, draw_masks
 from napari_tcsdl.training.thinned import (
     RawMovie,
     Stretch,
@@ -50,7 +50,7 @@ def coded(detector, fraction):
     """A batch of halves of many exposures, and the truth of its coded half."""
     crops, truth = exposed(detector)
     raw = RawMovie(Movie(crops[0]), detector.noise_model())
-    masks = draw_masks(len(crops), 4, 16, 0.0, torch.Generator().manual_seed(2))
+    masks = draw_masks(len(crops), Layout(4, 1, 0, 0), 16, 0.0, torch.Generator().manual_seed(2))
     settings = ThinnedSettings(fraction, BATCH, CPU)
     chances = torch.Generator().manual_seed(3), np.random.default_rng(3)
     return halves(raw, crops, masks, LAYOUT, settings, chances), fraction * truth
@@ -104,7 +104,7 @@ def test_correlated_noise_of_both_halves_stays_uncorrelated(in_counts):
     flat = expose(torch.ones(6, 64, 64), detector, torch.Generator().manual_seed(5))[0].numpy()
     raw = RawMovie.measured(Movie(flat))
     assert raw.correlation is not None
-    masks = draw_masks(len(crops), 4, 16, 0.0, torch.Generator().manual_seed(2))
+    masks = draw_masks(len(crops), Layout(4, 1, 0, 0), 16, 0.0, torch.Generator().manual_seed(2))
     settings = ThinnedSettings(0.5, BATCH, CPU)
     chances = torch.Generator().manual_seed(3), np.random.default_rng(3)
     batch, _ = halves(raw, crops, masks, LAYOUT, settings, chances)

@@ -15,6 +15,7 @@ from torch import Tensor
 from .._validation import InputError
 from ..reconstruction.unfolding import CodedSequence, normalise
 from ..simulate.detectors import Detector, expose, random_detector
+from .coding import Layout, Measured, draw_masks, measure, uniform_number
 
 Movies = Callable[[int, tuple[int, int, int], torch.Generator], Tensor]
 """``(count, (T, H, W), generator)`` → intensities (count, T, H, W), 1 where nothing is, on the
@@ -44,6 +45,8 @@ class BatchSettings:
         Frames of each neighbouring measurement that are decoded along; 0 for no neighbours.
     bernoulli
         Share of batches with masks of independent pixels, p = 0.5; the others are balanced.
+    short_ends
+        Share of batches whose last block is the last of a movie and holds fewer than B frames.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class BatchSettings:
     core_frames: int = 20
     context_frames: int = 10
     bernoulli: float = 0.12
+    short_ends: float = 0.2
 
     def __post_init__(self) -> None:
         if self.crop < SIDE_STEP or self.crop % SIDE_STEP:
@@ -75,11 +79,12 @@ class BatchSettings:
                 f"{self.context_frames} frames of context, expected at least 1, 1 and 0; correct "
                 "the settings"
             )
-        if not 0 <= self.bernoulli <= 1:
-            raise InputError(
-                f"got a share {self.bernoulli:g} of bernoulli masks, expected 0 … 1; give for "
-                "example 0.12"
-            )
+        shares = {"bernoulli masks": self.bernoulli, "short ends": self.short_ends}
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise InputError(
+                    f"got a share {share:g} of {name}, expected 0 … 1; give for example 0.2"
+                )
 
     @property
     def mask_kinds(self) -> list[str]:
@@ -97,63 +102,13 @@ class Batch(NamedTuple):
 
     coded: CodedSequence
     truth: Tensor  # (N, T, H, W)
-    core: slice  # frames of whole blocks; those beside them are context
+    core: slice  # frames of blocks of their own; those beside them are context
 
     def to(self, device: torch.device) -> Batch:
         """Copy to ``device``."""
         mean, sigma, masks = (part.to(device) for part in self.coded[:3])
         coded = CodedSequence(mean, sigma, masks, self.coded.lengths, self.coded.ratio)
         return Batch(coded, self.truth.to(device), self.core)
-
-
-class Layout(NamedTuple):
-    """Blocks of a batch: ``whole`` blocks of B frames, ``aside`` more frames on either side.
-
-    Of the frames aside only the ``context`` nearest are decoded.
-    """
-
-    ratio: int
-    whole: int
-    aside: int
-    context: int
-
-    @property
-    def blocks(self) -> list[int]:
-        """Frames of each measurement."""
-        aside = [self.aside] if self.aside else []
-        return [*aside, *[self.ratio] * self.whole, *aside]
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Frames of each measurement that are decoded."""
-        aside = [self.context] if self.context else []
-        return (*aside, *[self.ratio] * self.whole, *aside)
-
-    @property
-    def core(self) -> slice:
-        """Frames of whole blocks among those that are decoded."""
-        return slice(self.context, self.context + self.ratio * self.whole)
-
-    @property
-    def decoded(self) -> slice:
-        """Frames that are decoded among all."""
-        unused = self.aside - self.context
-        return slice(unused, sum(self.blocks) - unused)
-
-    def within(self, n_frames: int) -> Layout:
-        """Leave out blocks, first those aside, until ``n_frames`` hold them; B at most that."""
-        ratio = min(self.ratio, n_frames)
-        if ratio * self.whole + 2 * self.aside <= n_frames:
-            return self
-        return Layout(ratio, min(self.whole, n_frames // ratio), 0, 0)
-
-
-class Measured(NamedTuple):
-    """One coded movie, in the units of its frames."""
-
-    mean: Tensor  # (M, H, W), Ȳ = Y ⊘ Σ C of each measurement
-    exposures: Tensor  # (M, H, W), Σ C
-    masks: Tensor  # (T', H, W), of the frames that are decoded
 
 
 def make_batch(movies: Movies, settings: BatchSettings, generator: torch.Generator) -> Batch:
@@ -168,7 +123,7 @@ def make_batch(movies: Movies, settings: BatchSettings, generator: torch.Generat
     side = settings.crop
     count = movies_of(layout, settings)
     scenes = movies(count, (sum(layout.blocks), side, side), generator)
-    masks = draw_masks(count, layout.ratio, side, settings.bernoulli, generator)
+    masks = draw_masks(count, layout, side, settings.bernoulli, generator)
     rows = [
         _encode(scene, mask, layout, random_detector(generator), generator)
         for scene, mask in zip(scenes, masks, strict=True)
@@ -188,50 +143,19 @@ def join(rows: list[tuple[Tensor, Tensor, Tensor, Tensor]], layout: Layout) -> B
     return Batch(coded, truth, layout.core)
 
 
-def draw_masks(
-    count: int, ratio: int, side: int, bernoulli: float, generator: torch.Generator
-) -> Tensor:
-    """Draw masks (count, B, side, side) of a random kind; one kind a batch.
-
-    Balanced masks open every pixel exactly n times, n between B/4 and B/2 (selection sampling,
-    Knuth, TAOCP 2, Algorithm 3.4.2S).
-    """
-    shape, device = (count, ratio, side, side), generator.device
-    uniform = torch.rand(shape, generator=generator, device=device)
-    if _uniform(generator) < bernoulli:
-        return (uniform < 0.5).float()
-    usual = ratio // 2 if ratio < 20 else ratio // 4
-    drawn = round(ratio * (0.25 + 0.25 * _uniform(generator)))
-    exposures = max(1, usual if _uniform(generator) < 0.75 else drawn)
-    need = torch.full((count, side, side), float(exposures), device=device)
-    masks = torch.empty(shape, device=device)
-    for frame in range(ratio):
-        masks[:, frame] = uniform[:, frame] * (ratio - frame) < need
-        need -= masks[:, frame]
-    return masks
-
-
 def draw_layout(settings: BatchSettings, generator: torch.Generator) -> Layout:
-    """Draw B, the number of whole blocks, and whether they have neighbours."""
+    """Draw B, the number of whole blocks, whether they have neighbours and how the movie ends."""
     low, high = settings.ratios
-    ratio = min(int(low * ((high + 1) / low) ** _uniform(generator)), high)
+    ratio = min(int(low * ((high + 1) / low) ** uniform_number(generator)), high)
     most = max(1, settings.core_frames // ratio)
-    whole = 1 + int(most * _uniform(generator))
-    neighbours = _uniform(generator) < 0.6 and settings.context_frames > 0
+    whole = 1 + int(most * uniform_number(generator))
+    neighbours = uniform_number(generator) < 0.6 and settings.context_frames > 0
     aside = min(ratio, _LONGEST_ASIDE) if neighbours else 0
-    return Layout(ratio, whole, aside, min(aside, settings.context_frames))
-
-
-def measure(values: Tensor, masks: Tensor, layout: Layout) -> Measured:
-    """Encode the frames (T, H, W) of one movie with ``masks`` (B, H, W), the same in each block."""
-    means, exposures, used = [], [], []
-    for frames in torch.split(values, layout.blocks):
-        mask = masks[: len(frames)]
-        seen = mask.sum(0)
-        means.append((mask * frames).sum(0) / seen.clamp(min=1))
-        exposures.append(seen)
-        used.append(mask)
-    return Measured(torch.stack(means), torch.stack(exposures), torch.cat(used)[layout.decoded])
+    context = min(aside, settings.context_frames)
+    if settings.short_ends == 0 or uniform_number(generator) >= settings.short_ends:
+        return Layout(ratio, whole, aside, context)
+    end = 1 + int((min(ratio, _LONGEST_ASIDE) - 1) * uniform_number(generator))
+    return Layout(ratio, whole, aside, context, end)
 
 
 def level_and_spread(measured: list[Measured], generator: torch.Generator) -> tuple[float, float]:
@@ -261,10 +185,6 @@ def _encode(
     )
     target = (truth[layout.decoded] - level) / spread
     return scaled, sigma * wrong**0.5, measured.masks, target
-
-
-def _uniform(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator, device=generator.device))
 
 
 def _normal(generator: torch.Generator) -> Tensor:

@@ -13,7 +13,8 @@ from torch import nn
 
 from .._whole_file import whole_file
 from ..reconstruction.unfolding import normalise
-from .batches import SIDE_STEP, Batch, Layout, draw_masks, join, measure
+from .batches import SIDE_STEP, Batch, join
+from .coding import Layout, draw_masks, measure
 from .finetune import Tuned
 from .objective import OBJECTIVES
 
@@ -39,7 +40,7 @@ def preview(tuned: Tuned) -> dict[str, NDArray[np.float32]]:
     frames = movie.read(first, first + ratio)[:, top : top + rows, left : left + columns]
     values = torch.from_numpy(frames.astype(np.float32))
     side = max(rows, columns)
-    masks = draw_masks(1, ratio, side, 0.0, torch.Generator().manual_seed(0))[0]
+    masks = draw_masks(1, Layout(ratio, 1, 0, 0), side, 0.0, torch.Generator().manual_seed(0))[0]
     batch, (level, spread) = _coded(tuned, values, masks[:, :rows, :columns])
     middle = ratio // 2
     shown = {"raw": values[middle], "mean of the block": values.mean(0)}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .batches import Layout, draw_masks
+from .coding import Layout, draw_masks
 from .objective import Objective
 from .thinned import RawMovie, Stretch, Thinned, ThinnedSettings, Window, halves, side_within
 
@@ -64,8 +64,8 @@ def _coded(raw: RawMovie, stretch: Stretch, settings: ThinnedSettings, block: ra
     generator = torch.Generator().manual_seed(_SEED + block.start)
     chance = np.random.default_rng(_SEED + block.start)
     crops = stretch.cut(block, _spread_windows(raw.movie.shape[1:], side), side)
-    masks = draw_masks(len(crops), len(block), side, 0.0, generator)
     layout = Layout(len(block), 1, 0, 0)
+    masks = draw_masks(len(crops), layout, side, 0.0, generator)
     return halves(raw, crops, masks, layout, settings, (generator, chance))
 
 

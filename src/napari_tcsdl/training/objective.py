@@ -236,4 +236,4 @@ def fitting_batches(decoder: str, config: dict[str, Any], batch: BatchSettings) 
             f"got B from {low} to {batch.ratios[1]} for a network with largest_ratio = {high}, "
             "expected some B that it has inputs for; set config.largest_ratio or batch.ratios"
         )
-    return replace(batch, ratios=(low, high), core_frames=1, context_frames=0)
+    return replace(batch, ratios=(low, high), core_frames=1, context_frames=0, short_ends=0)

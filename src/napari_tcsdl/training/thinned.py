@@ -34,14 +34,12 @@ from .batches import (
     SIDE_STEP,
     Batch,
     BatchSettings,
-    Layout,
     draw_layout,
-    draw_masks,
     join,
     level_and_spread,
-    measure,
     movies_of,
 )
+from .coding import Layout, draw_masks, measure
 
 _IN_MEMORY = 2**29  # bytes; longer stretches of a movie are read again for each batch
 _NOISE_FRAMES = 16
@@ -201,7 +199,7 @@ def thinned_batch(raw: RawMovie, stretch: Stretch, settings: ThinnedSettings, se
     ]
     crops = stretch.cut(range(start, start + n_frames), windows, side)
     crops = np.stack([_turned(crop, chance) for crop in crops])
-    masks = draw_masks(len(crops), layout.ratio, side, batch.bernoulli, generator)
+    masks = draw_masks(len(crops), layout, side, batch.bernoulli, generator)
     return halves(raw, crops, masks, layout, settings, (generator, chance))
 
 

@@ -26,15 +26,29 @@ def validation_batches(
 ) -> dict[str, Batch]:
     """Batches by name of source and B, with balanced masks; the same for the same seed.
 
+    For the least B there is one more, ``…_end``: only the last block of its movies is scored, which
+    holds fewer than B frames. Weights that never saw such an end can fail there, and nowhere else.
+
     They are made on the CPU, so that they are the same on every device, too.
     """
     batches = {}
     for name, movies in sources.items():
         for ratio in ratios:
             generator = torch.Generator().manual_seed(seed + ratio)
-            fixed = replace(settings, ratios=(ratio, ratio), bernoulli=0.0)
+            fixed = replace(settings, ratios=(ratio, ratio), bernoulli=0.0, short_ends=0.0)
             batches[f"{name}_B{ratio}"] = make_batch(movies, fixed, generator)
+        if settings.short_ends > 0:
+            batches[f"{name}_B{min(ratios)}_end"] = _short_end(movies, settings, min(ratios), seed)
     return batches
+
+
+def _short_end(movies: Movies, settings: BatchSettings, ratio: int, seed: int) -> Batch:
+    """Movies that end within a block, of which only the frames of that block are scored."""
+    generator = torch.Generator().manual_seed(seed)
+    cut = replace(settings, ratios=(ratio, ratio), bernoulli=0.0, short_ends=1.0)
+    batch = make_batch(movies, cut, generator)
+    n_frames = batch.truth.shape[1]
+    return batch._replace(core=slice(n_frames - batch.coded.lengths[-1], n_frames))
 
 
 def ratios_within(ratios: tuple[int, int]) -> tuple[int, ...]:
