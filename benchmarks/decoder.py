@@ -33,7 +33,6 @@ from authors_network import AuthorsNetwork, disagreement
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from napari_tcsdl._validation import Cancelled, TcsdlError
-from napari_tcsdl.decoding import GROUP_FRAMES
 from napari_tcsdl.masks import Masks
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.reconstruction import (
@@ -51,6 +50,7 @@ from napari_tcsdl.reconstruction.bidirectional import (
     BidirectionalNet,
 )
 from napari_tcsdl.reconstruction.group import Area
+from napari_tcsdl.reconstruction.together import blocks_together
 from napari_tcsdl.settings import Settings
 
 B = 10
@@ -94,7 +94,7 @@ def group_for(decoder, ratio, size):
     rng = np.random.default_rng(2026)
     masks = Masks.create(ratio)
     reach = decoder.context_frames
-    wanted = max(1, GROUP_FRAMES // ratio) if reach else 1
+    wanted = blocks_together(ratio, reach)
     values = rng.poisson(DOSE * masks.exposures, (size, size)).astype(np.float32)
     blocks = [GroupBlock(values, masks, ratio) for _ in range(wanted)]
     before, behind = [], []

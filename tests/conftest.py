@@ -72,5 +72,5 @@ def learned(monkeypatch) -> list:
         return made[-1]
 
     monkeypatch.setitem(RECONSTRUCTORS, "learned", DecoderRow(make, "a stand-in"))
-    monkeypatch.setattr("napari_tcsdl.decoding.GROUP_FRAMES", 8)
+    monkeypatch.setattr("napari_tcsdl.reconstruction.together.GROUP_FRAMES", 8)
     return made

@@ -28,7 +28,6 @@ def known_rates(monkeypatch):
 
 @pytest.mark.parametrize(("ratio", "tile"), [(4, 64), (3, 512), (9, 100)])
 def test_the_work_is_that_of_the_decoder(monkeypatch, known_rates, learned, tmp_path, ratio, tile):
-    monkeypatch.setattr(cost, "GROUP_FRAMES", 8)  # as the stand-in is decoded
     frames = np.random.default_rng(0).poisson(9, (23, 150, 90)).astype(np.uint8)
     settings = Settings(
         compression_ratio=ratio, decoder="learned", device="cpu", decode_tile=tile, mask_tile=16

@@ -15,9 +15,10 @@ import numpy as np
 
 from ._trials import Trial, decoding_trial, denoising_rate, rivals_rate, statistics_rate
 from ._validation import check_compression_ratio
-from .decoding import GROUP_FRAMES, check_decoder, weights_of
+from .decoding import check_decoder, weights_of
 from .encoder import measurement_dtype
 from .movie import detector_dtype
+from .reconstruction.together import blocks_together
 from .settings import Settings
 
 WORKING_SET = {"unfolding": (4200, 170), "gap_tv": (60, 21), "bidirectional": (320, 14)}
@@ -139,7 +140,8 @@ class _Plan:
             for rows in self._windows(height, settings.decode_tile)
             for columns in self._windows(width, settings.decode_tile)
         ]
-        step = self.group_blocks(settings.compression_ratio) * settings.compression_ratio
+        ratio = settings.compression_ratio
+        step = blocks_together(ratio, self.trial.context_frames) * ratio
         frames = []
         for start in range(0, n_frames, step):
             stop = min(start + step, n_frames)
@@ -149,10 +151,6 @@ class _Plan:
         fixed, per_frame = WORKING_SET.get(self.name, WORKING_SET["unfolding"])
         memory = max(windows) * (fixed + per_frame * max(frames))
         return _Work(sum(windows) * sum(frames), len(windows), memory)
-
-    def group_blocks(self, ratio: int) -> int:
-        """Measurements that are decoded together."""
-        return max(1, GROUP_FRAMES // ratio) if self.trial.context_frames else 1
 
     def _windows(self, length: int, tile: int) -> list[int]:
         """Sides of the windows that are decoded along one side of the frame [px]."""
@@ -199,7 +197,8 @@ def _array_bytes(
     """Whole frames that are in memory together at the peak, tiles apart."""
     n_frames, height, width = shape
     pixels, ratio = height * width, settings.compression_ratio
-    group = min(plan.group_blocks(ratio) * ratio, n_frames)
+    together = blocks_together(ratio, plan.trial.context_frames)
+    group = min(together * ratio, n_frames)
     block = min(ratio, n_frames)
     # Frames and uncertainty of a group, one block's copies of both, its measurements.
     uncertain = 2 if plan.trial.context_frames else 1

@@ -21,15 +21,13 @@ from .io import CompressedMovie
 from .level import Level, level_of, sampled_measurements, typical_level
 from .masks import Masks
 from .reconstruction import RECONSTRUCTORS
+from .reconstruction.together import blocks_together
 from .settings import Settings
 
 if TYPE_CHECKING:  # compress, info and validate never need torch, which takes seconds to load
     from .reconstruction import BlockContext, DecodedGroup, GroupBlock
 
 Progress = Callable[[float], None]
-
-GROUP_FRAMES = 40
-"""Frames that are decoded together at most, where a decoder uses temporal context."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +166,7 @@ class Decoder:
         self._kept: _Kept | None = None
         self._lock = threading.Lock()
         context_frames, ratio = self._reconstructor.context_frames, compressed.compression_ratio
-        self._group_size = max(1, GROUP_FRAMES // ratio) if context_frames else 1
+        self._group_size = blocks_together(ratio, context_frames)
         self._neighbours = -(-context_frames // ratio)
 
     def group(self, index: int, count: int | None = None) -> range:

@@ -208,6 +208,16 @@ def test_the_deviation_is_corrected_by_the_residual_and_the_frames_are_not():
     assert not torch.allclose(with_it.log_sigma, without.log_sigma)
 
 
+@pytest.mark.parametrize(("bias", "log"), [(50.0, 4.0), (-50.0, -7.0)])
+def test_the_deviation_never_leaves_what_was_trained(bias, log):
+    """A sum of logarithms that runs away would state 10¹⁰ times the range of the movie."""
+    net = make_net(UnfoldingConfig(8, 8, stages=1, shifts=(1, 1), deviation_width=8))
+    torch.nn.init.constant_(net.sigma_head.bias, bias)
+    with torch.inference_mode():
+        found = net(make_coded((4,), (32, 32), ratio=4)).log_sigma
+    assert found.unique().tolist() == [log]
+
+
 def test_clues_measure_the_residual_in_units_of_its_noise():
     generator = torch.Generator().manual_seed(2)
     sigma = torch.full((1, 2, 64, 64), 0.3)

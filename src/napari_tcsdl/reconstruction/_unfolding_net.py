@@ -16,6 +16,7 @@ from ._spectral_mixing import SIDE, SpectralMixing
 from ._time_mixing import Block
 
 _LEAST_SIGMA = 1e-3  # of the movie's standard deviation: the log of nothing is not a number
+_LOG_SIGMA = (-7.0, 4.0)  # beyond lies nothing that was trained: a sum of logs can run away
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class UnfoldingNet(nn.Module):
         log_sigma = _unfold(self.sigma_head(features).float(), mean)
         if self.deviation is not None:
             log_sigma = log_sigma + self._correction(coded, frames, features.detach(), given)
-        return Prediction(frames, log_sigma, estimates[:-1])
+        return Prediction(frames, log_sigma.clamp(*_LOG_SIGMA), estimates[:-1])
 
     def _correction(
         self, coded: CodedSequence, frames: Tensor, features: Tensor, given: _Given

@@ -123,7 +123,7 @@ def _interval_loss(answer: Answer, batch: Batch) -> Tensor:
     """
     assert answer.log_sigma is not None
     error = (answer.frames.detach() - batch.truth).abs()
-    beyond = (error + _LEAST_ERROR).log() - answer.log_sigma.clamp(-7, 4)
+    beyond = (error + _LEAST_ERROR).log() - answer.log_sigma
     return torch.maximum(_ONE_SIGMA * beyond, (_ONE_SIGMA - 1) * beyond).mean((0, -2, -1))
 
 
