@@ -81,6 +81,17 @@ def test_ours_beats_binning_and_total_variation(movie, tmp_path, ratio):
     assert rms(ours - truth) < rms(mean_of_blocks(counts.astype(float), ratio) - truth)
 
 
+@pytest.mark.parametrize("end", [1, 2, 5])
+def test_a_last_block_of_few_frames_harms_neither_itself_nor_its_neighbour(tmp_path, end):
+    """Weights that had never seen such an end were 2.3 times as wrong there as the raw frame."""
+    counts, truth = simulate((16 + end, 64, 64), seed=6, dose=60.0)
+    without, _ = frames_of(counts[:16], tmp_path, compression_ratio=8, seed=1)
+    frames, _ = frames_of(counts, tmp_path, compression_ratio=8, seed=2)
+    last, before = slice(16, None), slice(8, 16)
+    assert rms(frames[last] - truth[last]) < rms(counts[last] - truth[last])
+    assert rms(frames[before] - truth[before]) < 1.1 * rms(without[before] - truth[before])
+
+
 def test_the_stated_uncertainty_holds_about_two_thirds(movie, tmp_path):
     counts, truth = movie
     frames, uncertainty = frames_of(counts, tmp_path, compression_ratio=10)

@@ -12,7 +12,7 @@ from napari_tcsdl.encoder import encode
 from napari_tcsdl.masks import Masks
 from napari_tcsdl.measurement import Phi
 from napari_tcsdl.noise import NoiseModel
-from napari_tcsdl.reconstruction import GroupBlock, reconstruct_tiled
+from napari_tcsdl.reconstruction import GroupBlock, _unfolding_net, reconstruct_tiled
 from napari_tcsdl.reconstruction._deviation import FEATURES, clues
 from napari_tcsdl.reconstruction.base import BlockContext, Segment
 from napari_tcsdl.reconstruction.unfolding import (
@@ -190,12 +190,13 @@ def test_receptive_radius_is_true(place, own):
         reached = rows.nonzero()[:, 0] - middle
         assert -radius <= int(reached.min())
         assert int(reached.max()) <= radius
-        if quiet is before[1] or not own:  # the frames do not reach as far as their deviation
+        if quiet is before[1] or not own:  # the deviation reaches farther than what it weighs
             assert int(reached.max() - reached.min()) > radius  # and it is not far too large
 
 
-def test_the_deviation_is_corrected_by_the_residual_and_the_frames_are_not():
-    """What Φx̂ leaves over is all that differs between two noise levels of clean features."""
+def test_the_deviation_is_corrected_by_the_residual_and_the_frames_are_not(monkeypatch):
+    """Until the last step, which is given the corrected deviation."""
+    monkeypatch.setattr(_unfolding_net, "last_step", lambda coded, *estimate: estimate)
     config = UnfoldingConfig(8, 8, stages=1, shifts=(1, 1), deviation_width=8)
     net, coded = make_net(config), make_coded((4,), (32, 32), ratio=4)
     plain = make_net(replace(config, deviation_width=0))
@@ -215,7 +216,8 @@ def test_the_deviation_never_leaves_what_was_trained(bias, log):
     torch.nn.init.constant_(net.sigma_head.bias, bias)
     with torch.inference_mode():
         found = net(make_coded((4,), (32, 32), ratio=4)).log_sigma
-    assert found.unique().tolist() == [log]
+    assert log - 5 <= float(found.min())  # the last step may lower it: to a hundredth of itself
+    assert float(found.max()) == pytest.approx(log, abs=1e-4)
 
 
 def test_clues_measure_the_residual_in_units_of_its_noise():

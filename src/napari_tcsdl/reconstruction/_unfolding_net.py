@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ._deviation import DeviationBranch, clues
 from ._deviation import reach as deviation_reach
+from ._last_step import last_step
 from ._spectral_mixing import SIDE, SpectralMixing
 from ._time_mixing import Block
 
@@ -103,12 +104,13 @@ class CodedSequence(NamedTuple):
 
     def left_over(self, frames: Tensor) -> Tensor:
         """Ȳ − Φx ⊘ Σ C of each frame's measurement, (N, T, H, W)."""
-        rest = []
-        masked = torch.split(self.masks * frames, list(self.lengths), 1)
-        exposures = torch.split(self.masks, list(self.lengths), 1)
-        for index, (part, seen) in enumerate(zip(masked, exposures, strict=True)):
-            rest.append(self.mean[:, index] - part.sum(1) / seen.sum(1).clamp(min=1))
-        return self.per_frame(torch.stack(rest, 1))
+        exposures = self.summed(self.masks).clamp(min=1)
+        return self.per_frame(self.mean) - self.summed(self.masks * frames) / exposures
+
+    def summed(self, frames: Tensor) -> Tensor:
+        """Sum over the frames of each segment, repeated for each of them: (N, T, H, W)."""
+        parts = torch.split(frames, list(self.lengths), 1)
+        return self.per_frame(torch.stack([part.sum(1) for part in parts], 1))
 
     def position(self) -> Tensor:
         """Tell what masks alone do not: place in the block, its length, exposures; (N, T, 3)."""
@@ -177,7 +179,8 @@ class UnfoldingNet(nn.Module):
         log_sigma = _unfold(self.sigma_head(features).float(), mean)
         if self.deviation is not None:
             log_sigma = log_sigma + self._correction(coded, frames, features.detach(), given)
-        return Prediction(frames, log_sigma.clamp(*_LOG_SIGMA), estimates[:-1])
+        frames, log_sigma = last_step(coded, frames, log_sigma.clamp(*_LOG_SIGMA))
+        return Prediction(frames, log_sigma, estimates[:-1])
 
     def _correction(
         self, coded: CodedSequence, frames: Tensor, features: Tensor, given: _Given

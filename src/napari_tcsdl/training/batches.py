@@ -60,7 +60,7 @@ class BatchSettings:
     core_frames: int = 20
     context_frames: int = 10
     bernoulli: float = 0.12
-    short_ends: float = 0.2
+    short_ends: float = 0.3
 
     def __post_init__(self) -> None:
         if self.crop < SIDE_STEP or self.crop % SIDE_STEP:
@@ -154,7 +154,7 @@ def draw_layout(settings: BatchSettings, generator: torch.Generator) -> Layout:
     context = min(aside, settings.context_frames)
     if settings.short_ends == 0 or uniform_number(generator) >= settings.short_ends:
         return Layout(ratio, whole, aside, context)
-    end = 1 + int((min(ratio, _LONGEST_ASIDE) - 1) * uniform_number(generator))
+    end = int(min(ratio, _LONGEST_ASIDE + 1) ** uniform_number(generator))  # mostly very short
     return Layout(ratio, whole, aside, context, end)
 
 
