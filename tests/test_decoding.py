@@ -80,13 +80,23 @@ def test_a_block_does_not_depend_on_what_was_asked_for_before(compressed, learne
 def test_going_through_a_movie_decodes_each_group_once(compressed, learned):
     list(reconstruct(compressed, SETTINGS))
     (decoder,) = learned
-    assert len(decoder.groups) == 3
+    assert len(decoder.groups) == 4  # two, two and one block, and the short end
 
 
 def test_groups_take_the_nearest_frames_of_their_neighbours(compressed, learned):
     list(reconstruct(compressed, SETTINGS))
     lengths = [[segment.n_frames for segment in group] for group in learned[0].groups]
-    assert lengths == [[4, 4, 3], [3, 4, 4, 3], [3, 4, 2]]
+    assert lengths == [[4, 4, 3], [3, 4, 4, 3], [3, 4], [3, 2]]
+
+
+def test_whole_blocks_do_not_see_a_short_end(tmp_path, learned):
+    """Its few frames are mostly their own noise; it sees what lies before it."""
+    short, long = (stored(noisy_frames(n), tmp_path, name=str(n)) for n in (20, 22))
+    without, with_end = (list(reconstruct(movie, SETTINGS)) for movie in (short, long))
+    levels = [decoder.contexts[0].mean for decoder in learned]
+    assert levels[0] == levels[1]  # so that nothing else differs
+    np.testing.assert_array_equal(frames_of(without), frames_of(with_end[:-1]))
+    assert [segment.n_frames for segment in learned[1].groups[-1]] == [3, 2]
 
 
 def test_a_neighbour_in_part_is_its_mean_times_the_exposures_of_these_frames(compressed, learned):
@@ -156,7 +166,7 @@ def test_blocks_of_a_large_b_are_decoded_two_by_two_with_context(tmp_path, learn
     compressed = stored(noisy_frames(), tmp_path, settings)
     list(reconstruct(compressed, settings))
     lengths = [[segment.n_frames for segment in group] for group in learned[0].groups]
-    assert lengths == [[9, 9, 3], [3, 4]]
+    assert lengths == [[9, 9], [3, 4]]
 
 
 def test_context_reaches_over_several_short_blocks(tmp_path, learned):
@@ -165,7 +175,7 @@ def test_context_reaches_over_several_short_blocks(tmp_path, learned):
     decoder = Decoder(compressed, settings)
     decoder.block(5)
     lengths = [[segment.n_frames for segment in group] for group in learned[0].groups]
-    assert lengths == [[1, 2, 2, 2, 2, 2, 1]]
+    assert lengths == [[1, 2, 2, 2, 2, 2]]
     assert decoder.group(5) == range(4, 8)
     assert decoder.reach(0, 9) == 6
 
@@ -235,7 +245,7 @@ def test_a_damaged_measurement_is_named_and_the_others_are_decoded(damaged, lear
         decoder.block(2)
     assert frames_of(decoder.block(k) for k in (0, 1, 3, 4, 5)).shape[0] == N_FRAMES - RATIO
     lengths = [[segment.n_frames for segment in group] for group in learned[0].groups]
-    assert lengths == [[4, 4], [4, 3], [3, 4, 2]], "nothing reaches over the gap"
+    assert lengths == [[4, 4], [4, 3], [3, 4], [3, 2]], "nothing reaches over the gap"
 
 
 def test_order_does_not_matter_around_damage(damaged, learned):

@@ -125,6 +125,18 @@ class _Work:
     working_bytes: int
 
 
+def _frames_of_groups(n_frames: int, ratio: int, reach: int) -> list[int]:
+    """Frames that are decoded for each group, with those of its neighbours."""
+    step, whole = blocks_together(ratio, reach) * ratio, n_frames // ratio * ratio
+    frames = []
+    for start in range(0, whole, step):
+        stop = min(start + step, whole)
+        frames.append(stop - start + min(reach, start) + min(reach, whole - stop))
+    if whole < n_frames:  # a short end is decoded by itself
+        frames.append(n_frames - whole + min(reach, whole))
+    return frames
+
+
 @dataclass(frozen=True)
 class _Plan:
     """How a decoder divides its work."""
@@ -140,14 +152,7 @@ class _Plan:
             for rows in self._windows(height, settings.decode_tile)
             for columns in self._windows(width, settings.decode_tile)
         ]
-        ratio = settings.compression_ratio
-        step = blocks_together(ratio, self.trial.context_frames) * ratio
-        frames = []
-        for start in range(0, n_frames, step):
-            stop = min(start + step, n_frames)
-            along = min(self.trial.context_frames, start)
-            along += min(self.trial.context_frames, n_frames - stop)
-            frames.append(stop - start + along)
+        frames = _frames_of_groups(n_frames, settings.compression_ratio, self.trial.context_frames)
         fixed, per_frame = WORKING_SET.get(self.name, WORKING_SET["unfolding"])
         memory = max(windows) * (fixed + per_frame * max(frames))
         return _Work(sum(windows) * sum(frames), len(windows), memory)

@@ -168,19 +168,24 @@ class Decoder:
         context_frames, ratio = self._reconstructor.context_frames, compressed.compression_ratio
         self._group_size = blocks_together(ratio, context_frames)
         self._neighbours = -(-context_frames // ratio)
+        self._whole = compressed.header.shape[0] // ratio  # measurements of B frames
 
     def group(self, index: int, count: int | None = None) -> range:
         """Measurements that are decoded together with ``index``, of ``count`` in all.
 
-        ``count`` is by default the number of measurements that are there.
+        ``count`` is by default that of those that are there. A last one of fewer than B frames sees
+        the others, and they do not see it: what few frames tell is mostly their own noise.
         """
         count = self._compressed.n_measurements if count is None else count
+        if index >= self._whole:
+            return range(index, index + 1)
         first = index // self._group_size * self._group_size
-        return range(first, min(first + self._group_size, count))
+        return range(first, min(first + self._group_size, count, self._whole))
 
     def reach(self, index: int, count: int) -> int:
         """Measurements, counted from the first, that must be there before ``index`` is decoded."""
-        return min(self.group(index, count).stop + self._neighbours, count)
+        stop = self.group(index, count).stop
+        return min(stop + self._neighbours, count, max(stop, self._whole))
 
     def extend(self, compressed: CompressedMovie) -> None:
         """Go on with the same movie after measurements were added to its file.
@@ -262,7 +267,8 @@ class Decoder:
 
     def _behind(self, last: int) -> list[GroupBlock]:
         """Return the frames behind measurement ``last`` that are decoded along."""
-        return self._neighbouring(range(last + 1, self._compressed.n_measurements), from_end=False)
+        stop = min(self._compressed.n_measurements, self._whole)
+        return self._neighbouring(range(last + 1, stop), from_end=False)
 
     def _neighbouring(self, indices: Iterable[int], *, from_end: bool) -> list[GroupBlock]:
         """Go through neighbours outwards until there are enough frames, or damage."""
