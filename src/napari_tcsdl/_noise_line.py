@@ -13,6 +13,12 @@ from scipy.signal import oaconvolve
 CLIP = 3.5
 """Standard deviations beyond which a difference counts as motion."""
 
+CLIPPED_VARIANCE = 0.9939
+"""Of a unit normal cut at ± 3.5."""
+
+MIN_BIN = 200
+"""Values that a bin needs for a usable variance."""
+
 _MAX_VALUES = 2**22  # differences looked at; more would not sharpen the estimate
 _MAX_TRIED = 2**20  # of them, for choosing the order
 _HIGHEST_ORDER = 4
@@ -21,10 +27,8 @@ _CORRELATED = 0.05  # of neighbours, from which on the noise is not white
 _BLUR = (0, 1.5, 1.5)  # [px], over which values are averaged before binning where that helps
 _NEIGHBOURS = 2  # frames on each side of a difference that its pixels are binned by
 _BINS = 24
-_MIN_BIN = 200  # values that a bin needs for a usable variance
 _SURE = 10  # standard errors
 _BIN_TOLERANCE = 0.25  # relative distance from the line beyond which a bin counts little
-_CLIPPED_VARIANCE = 0.9939  # of a unit normal cut at ± 3.5
 
 
 class Line(NamedTuple):
@@ -117,7 +121,7 @@ def differences_of(frames: NDArray[Any], kernel: NDArray[Any] | None = None) -> 
 
 def line_of(parts: Differences) -> Line:
     """Line through the variances of bins of pixels that are as bright in other frames."""
-    return _fit_line(*_binned_variances(parts, _instrument(parts)))
+    return _fit_line(*_binned_variances(parts, instrument(parts)))
 
 
 def line_of_counts(parts: Differences) -> Line:
@@ -125,7 +129,7 @@ def line_of_counts(parts: Differences) -> Line:
     return _fit_line(*_binned_variances(parts, parts.own))
 
 
-def _instrument(parts: Differences) -> NDArray[np.float32]:
+def instrument(parts: Differences) -> NDArray[np.float32]:
     """Return what tells bright pixels from dark ones, without noise of the differences."""
     if parts.others is None:
         correlated = _neighbour_correlation(parts.differences) >= _CORRELATED
@@ -157,13 +161,12 @@ def _binned_variances(
     parts: Differences, by: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Mean, robust variance and population of bins of about equal population."""
-    values, differences, by = parts.values.ravel(), parts.differences.ravel(), by.ravel()
-    edges = np.unique(np.quantile(by, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    order = np.searchsorted(edges, by, side="left")  # what is constant is a bin of its own
+    values, differences = parts.values.ravel(), parts.differences.ravel()
+    order = bins_of(by)
     rows = []
-    for index in range(len(edges) + 1):
+    for index in range(order.max() + 1):
         member = order == index
-        if member.sum() >= min(_MIN_BIN, len(values)):
+        if member.sum() >= min(MIN_BIN, len(values)):
             rows.append(
                 (values[member].mean(), clipped_variance(differences[member]), member.sum())
             )
@@ -171,6 +174,13 @@ def _binned_variances(
         rows.append((values.mean(), clipped_variance(differences), len(values)))
     table = np.asarray(rows, np.float64)
     return table[:, 0], table[:, 1], table[:, 2]
+
+
+def bins_of(by: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the number of the bin of each pixel, flat; bins have about equal population."""
+    edges = np.unique(np.quantile(by, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    numbers: NDArray[np.int64] = np.searchsorted(edges, by.ravel(), side="left")
+    return numbers  # what is constant is a bin of its own
 
 
 def clipped_variance(difference: NDArray[np.float32]) -> float:
@@ -183,7 +193,7 @@ def clipped_variance(difference: NDArray[np.float32]) -> float:
         if variance == 0:
             return total
         kept = squares[squares <= CLIP**2 * variance]
-        variance = float(kept.mean()) / _CLIPPED_VARIANCE
+        variance = float(kept.mean()) / CLIPPED_VARIANCE
     return min(variance, total)
 
 
@@ -205,6 +215,19 @@ def _fit_line(
     spread = np.sqrt(np.average((values - np.average(values, weights=counts)) ** 2, weights=counts))
     if len(values) < 3 or spread == 0 or constant.offset == 0:
         return constant
+    line = straight_line(values, variances, counts, 1e-3 * constant.offset)
+    error = np.sqrt(2) * constant.offset / (spread * np.sqrt(counts.sum()))
+    # A slope not known to a tenth is better not told.
+    return line if line.gain > _SURE * error else constant
+
+
+def straight_line(
+    values: NDArray[np.float64],
+    variances: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    least: float,
+) -> Line:
+    """Robust line through (value, variance), weighted by variances of at least ``least``."""
     # Theil and Sen's median of slopes first: bins that motion spoils do not bend it. Then least
     # squares by each bin's own error, with what is far off still kept down.
     first, second = np.triu_indices(len(values), 1)
@@ -213,12 +236,9 @@ def _fit_line(
     gain = np.median((variances[second] - variances[first]) / (values[second] - values[first]))
     offset = np.median(variances - gain * values)
     for _ in range(4):
-        fitted = np.maximum(gain * values + offset, 1e-3 * constant.offset)
+        fitted = np.maximum(gain * values + offset, least)
         distance = (variances / fitted - 1) / _BIN_TOLERANCE
         gain, offset = np.polyfit(
             values, variances, 1, w=np.sqrt(counts) / (fitted * (1 + distance**2))
         )
-    error = np.sqrt(2) * constant.offset / (spread * np.sqrt(counts.sum()))
-    if gain <= _SURE * error:  # a slope not known to a tenth is better not told
-        return constant
     return Line(float(gain), float(offset))

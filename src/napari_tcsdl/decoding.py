@@ -168,7 +168,6 @@ class Decoder:
         context_frames, ratio = self._reconstructor.context_frames, compressed.compression_ratio
         self._group_size = blocks_together(ratio, context_frames)
         self._neighbours = -(-context_frames // ratio)
-        self._whole = compressed.header.shape[0] // ratio  # measurements of B frames
 
     def group(self, index: int, count: int | None = None) -> range:
         """Measurements that are decoded together with ``index``, of ``count`` in all.
@@ -181,6 +180,12 @@ class Decoder:
             return range(index, index + 1)
         first = index // self._group_size * self._group_size
         return range(first, min(first + self._group_size, count, self._whole))
+
+    @property
+    def _whole(self) -> int:
+        """Measurements of B frames."""
+        n_frames = self._compressed.header.shape[0] or self._compressed.frames_valid
+        return n_frames // self._compressed.compression_ratio
 
     def reach(self, index: int, count: int) -> int:
         """Measurements, counted from the first, that must be there before ``index`` is decoded."""

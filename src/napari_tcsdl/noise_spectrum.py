@@ -18,6 +18,8 @@ from scipy import fft
 
 from ._dark_level import dark_level
 from ._detector_spectrum import fitted_detector
+from ._noise_doubt import NUMBERS, SURE, Doubt, gain_error, moved_share
+from ._noise_line import differences_of
 from ._noise_windows import SIDE as SIDE
 from ._noise_windows import hann, typical, welch
 from ._validation import InputError
@@ -33,6 +35,7 @@ TOLERANCE = 0.15
 """Share of the noise's variance above which motion is spoken of."""
 
 _FLAT, _END = 6, 12  # [px] lags up to which correlation is kept whole, and from which on it is none
+_NEAREST, _FARTHEST = 3.5, 6.0  # [px] distances at which only what moves is correlated
 _SLIGHT = 0.05  # excess, of either sign, that is not acted upon
 _LEAST_CORRELATION = 0.05  # below, what moves explains it as well as the detector does
 _HIGHEST_RATIO = 1.25  # to the detector's part: more of one frequency is the scene's
@@ -51,6 +54,8 @@ class NoiseSpectrum:
         Motion, flicker and whatever else changes from frame to frame at the frequencies of the
         scene, as a share of the noise's variance; 0 where the noise model covers the noise alone,
         below 0 where it covers less.
+    doubt
+        What else the differences show of how far level, gain and correlation may be off.
 
     Examples
     --------
@@ -60,17 +65,23 @@ class NoiseSpectrum:
 
     power: NDArray[np.float64]
     excess: float = 0.0
+    doubt: Doubt = SURE
 
     @property
     def spoilt(self) -> str | None:
-        """One sentence where motion makes the noise of temporal differences wrong, else None."""
-        if self.excess <= TOLERANCE:
-            return None
-        return (
-            f"motion or flicker adds {self.excess:.0%} to the variance that consecutive frames "
-            "differ by: the noise level is taken from the frequencies that the scene leaves alone, "
-            "and less sure than usual"
-        )
+        """One sentence that says which number may be more than a tenth off, and why, else None."""
+        if self.excess > TOLERANCE:
+            return (
+                f"motion or flicker adds {self.excess:.0%} to the variance that consecutive frames "
+                "differ by: the noise level is taken from the frequencies that the scene leaves "
+                "alone, and less sure than usual, as are gain, read noise and correlation"
+            )
+        return self.doubt.sentence()
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """Which of level, gain, read noise and correlation :attr:`spoilt` warns of."""
+        return NUMBERS if self.excess > TOLERANCE else self.doubt.unsure()
 
     @cached_property
     def correlation(self) -> NDArray[np.float64]:
@@ -156,7 +167,21 @@ def measure_noise(frames: NDArray[Any]) -> MeasuredNoise:
     share = expected / (_mean_variance(frames, model) or 1.0)
     model = replace(model, gain=share * model.gain, offset_variance=share * model.offset_variance)
     pedestal, read_noise = dark_level(frames, model) or (None, None)
-    return MeasuredNoise(replace(model, pedestal=pedestal, read_noise=read_noise), spectrum)
+    model = replace(model, pedestal=pedestal, read_noise=read_noise)
+    doubt = spectrum.doubt._replace(**_doubts(frames, model, spectrum.excess))
+    return MeasuredNoise(model, replace(spectrum, doubt=doubt))
+
+
+def _doubts(frames: NDArray[Any], model: NoiseModel, excess: float) -> dict[str, float]:
+    """Return what the spectrum alone does not show of how far the model may be off."""
+    parts = differences_of(frames)
+    level = model.mean or 0.0
+    return {
+        "moved": moved_share(parts),
+        "taken_off": max(excess, 0.0) / (1 + max(excess, 0.0)),
+        "gain": gain_error(parts) if model.gain > 0 else 0.0,
+        "counted": float(model.variance(level)) / level - 1 if model.counting else 0.0,
+    }
 
 
 def measure_noise_spectrum(frames: NDArray[Any], noise: NoiseModel) -> NoiseSpectrum:
@@ -219,10 +244,19 @@ def _measured(
     # Quiet places give the shape only: the model may be off where they happen to lie.
     fitted = fitted * float(np.median(typical(windows.power) / fitted))
     excess = float(1 / fitted.mean() - 1)
-    power = fitted
+    power, smoothed = fitted, _smoothed(measured)
     if excess <= TOLERANCE:
-        power = np.minimum(_smoothed(measured), _HIGHEST_RATIO * fitted)
-    return NoiseSpectrum(_normalised(power), excess), windows.kernel(fitted)
+        power = np.minimum(smoothed, _HIGHEST_RATIO * fitted)
+    doubt = Doubt(distant=_distant(smoothed))
+    return NoiseSpectrum(_normalised(power), excess, doubt), windows.kernel(fitted)
+
+
+def _distant(power: NDArray[np.float64]) -> float:
+    """Mean correlation at distances that no detector's noise reaches, and most motion does."""
+    correlation = fft.ifft2(power).real
+    distance = np.hypot(*np.meshgrid(*[fft.fftfreq(len(power), 1 / len(power))] * 2))
+    ring = (distance >= _NEAREST) & (distance <= _FARTHEST)
+    return float(correlation[ring].mean() / correlation[0, 0])
 
 
 def _mean_variance(frames: NDArray[Any], noise: NoiseModel) -> float:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_tcsdl.codecs import largest_within
 from napari_tcsdl.rivals.rate_search import (
     LADDER_STEPS,
     MOST_REFINEMENTS,
     best_below,
     climb,
-    largest_within,
 )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from .base import Codec, Encoded, check_block
+
+Size = Callable[[int], int]
+"""Bytes at a quality, by its index from the smallest files to the largest; remembers them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +73,17 @@ def at_budget(
         For frames not (n, H, W), and as :meth:`Codec.encode`.
     """
     check_block(frames)
-    kept: dict[float | None, Encoded] = {}
+    qualities = tuple(codec.qualities) or (None,)
+    kept: dict[int, Encoded] = {}
+    sizes: dict[int, int] = {}
 
-    def total(quality: float | None) -> int:
-        if quality not in kept:
-            kept[quality] = codec.encode(frames, quality, value_range)
-        return kept[quality].n_bytes
+    def size(index: int) -> int:
+        if index not in kept:
+            kept[index] = codec.encode(frames, qualities[index], value_range)
+            sizes[index] = kept[index].n_bytes
+        return sizes[index]
 
-    quality = largest_within(total, codec.qualities, budget) if codec.qualities else None
-    total(quality)
-    encoded = kept[quality]
+    encoded = kept[largest_within(size, sizes, len(qualities), budget) or 0]
     return CodecResult(
         name=codec.name,
         settings=encoded.settings,
@@ -90,33 +95,43 @@ def at_budget(
     )
 
 
-def largest_within(total: Callable[[float], int], qualities: Sequence[float], budget: int) -> float:
-    """Return the last of ``qualities`` whose total is within the budget; the first if none is.
+def largest_within(size: Size, known: Mapping[int, int], count: int, budget: int) -> int | None:
+    """Return the largest index whose bytes are within ``budget``; None if there is none.
 
-    Bisection ends on a quality that fits beside one that does not. Totals rise with quality
-    except for small dips (optimised Huffman tables, rate control), so qualities above are probed
-    for as long as they exceed the budget by little.
+    Between sizes that are known, the next guess is where their logarithm would meet the budget
+    on a straight line; every other guess halves the interval, so that no curve makes it slow.
+    Totals rise with quality but for small dips (optimised Huffman tables, rate control), so
+    qualities above are probed for as long as they exceed the budget by little.
 
     Parameters
     ----------
-    total
-        Bytes at a quality.
-    qualities
-        From the smallest files to the largest.
+    size
+        Bytes of an index; remembers, and enters them into ``known``.
+    known
+        Sizes so far.
+    count
+        How many qualities there are.
     budget
-        [bytes].
+        [bytes]
     """
-    fits, exceeds = 0, len(qualities)
+    size(0)
+    fits = max((index for index, n_bytes in known.items() if n_bytes <= budget), default=-1)
+    exceeds = min((index for index in known if index > fits), default=count)
+    halve = False
     while exceeds - fits > 1:
         middle = (fits + exceeds) // 2
-        if total(qualities[middle]) <= budget:
+        if exceeds in known and not halve:
+            below, above = math.log(known[fits]), math.log(known[exceeds])
+            share = (math.log(budget) - below) / max(above - below, 1e-9)
+            middle = min(max(fits + int(share * (exceeds - fits)), fits + 1), exceeds - 1)
+        halve = not halve
+        if size(middle) <= budget:
             fits = middle
         else:
             exceeds = middle
-    for index in range(fits + 1, len(qualities)):
-        size = total(qualities[index])
-        if size <= budget:
+    for index in range(fits + 1, count):
+        if size(index) <= budget:
             fits = index
-        elif size > budget + budget // 50 + 64:
+        elif size(index) > budget + budget // 50 + 64:
             break
-    return qualities[fits]
+    return fits if fits >= 0 else None

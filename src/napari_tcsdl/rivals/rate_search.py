@@ -1,4 +1,4 @@
-"""Which quality of a codec serves a byte budget, with as few encodings as possible.
+"""Which qualities make a curve, and which is best below a budget, with few encodings.
 
 Qualities are taken by their index, from the smallest files to the largest. What has been encoded
 is remembered by whoever encodes, so that asking twice costs nothing.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from ..codecs.search import Size
+
 LADDER_STEPS = 7
 """Qualities from end to end with which a rate–distortion curve begins."""
 
@@ -17,8 +19,6 @@ MOST_REFINEMENTS = 6
 
 FLAT = 0.01
 """[dB] A maximum with both neighbours as near as this is not looked at more closely."""
-
-Size = Callable[[int], int]
 
 
 def climb(size: Size, count: int, enough: int) -> list[int]:
@@ -34,51 +34,6 @@ def climb(size: Size, count: int, enough: int) -> list[int]:
         if size(index) > enough:
             break
     return done
-
-
-def largest_within(size: Size, known: Mapping[int, int], count: int, budget: int) -> int | None:
-    """Return the largest index whose bytes are within ``budget``; None if there is none.
-
-    Between sizes that are known, the next guess is where their logarithm would meet the budget
-    on a straight line; every other guess halves the interval, so that no curve makes it slow.
-    Totals rise with quality but for small dips (optimised Huffman tables, rate control), so
-    qualities above are probed for as long as they exceed the budget by little.
-
-    Parameters
-    ----------
-    size
-        Bytes of an index; remembers, and enters them into ``known``.
-    known
-        Sizes so far.
-    count
-        How many qualities there are.
-    budget
-        [bytes]
-    """
-    size(0)
-    within = [index for index, n_bytes in known.items() if n_bytes <= budget]
-    if not within:
-        return None
-    fits = max(within)
-    exceeds = min((index for index in known if index > fits), default=count)
-    halve = False
-    while exceeds - fits > 1:
-        middle = (fits + exceeds) // 2
-        if exceeds in known and not halve:
-            below, above = math.log(known[fits]), math.log(known[exceeds])
-            share = (math.log(budget) - below) / max(above - below, 1e-9)
-            middle = min(max(fits + int(share * (exceeds - fits)), fits + 1), exceeds - 1)
-        halve = not halve
-        if size(middle) <= budget:
-            fits = middle
-        else:
-            exceeds = middle
-    for index in range(fits + 1, count):
-        if size(index) <= budget:
-            fits = index
-        elif size(index) > budget + budget // 50 + 64:
-            break
-    return fits
 
 
 def best_below(

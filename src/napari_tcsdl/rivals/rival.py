@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .._validation import Cancelled, TcsdlError
-from ..codecs import Codec
+from ..codecs import Codec, largest_within
 from .beyond import scores_beyond
 from .material import Material
 from .points import BEST_BELOW, EXACT, LADDER, RAW_OVER_B, SAME_BYTES, Rival, Shown
-from .rate_search import best_below, climb, largest_within
+from .rate_search import best_below, climb
 from .trials import Trials
 
 ENOUGH_SHARE = 4
