@@ -110,7 +110,7 @@ def spin(application, seconds):
         time.sleep(0.001)
 
 
-def spin_until(application, met, seconds=60.0):
+def spin_until(application, met, seconds=600.0):
     """Let the window live until ``met()``; returns the seconds it took."""
     start = time.perf_counter()
     while not met():

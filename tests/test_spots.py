@@ -25,6 +25,7 @@ from napari_tcsdl.spots import (
     label_spots,
     refine,
     snr_at,
+    snrs_at,
     spectrum_of,
 )
 
@@ -278,6 +279,24 @@ def test_noise_seldom_passes_for_a_kept_spot():
     assert sum(kept) <= 9  # 1 % at most; 9 is 1.2 σ more
     assert is_lost(math.nan)
     assert not is_lost(math.inf)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (16, 16), (17, 64)])
+def test_a_few_spots_measured_alone_are_as_strong_as_in_the_whole_spectrum(shape):
+    """Only what they need is smoothed; on the rim the neighbours lie at the opposite end."""
+    spectrum = spectrum_of(noise(shape) + fringes(shape, 5.3, 30), pixel_size=PIXEL_SIZE)
+    top, left = spectrum.fy[0], spectrum.fx[0]
+    rng = np.random.default_rng(3)
+    places = [(0.0, 0.0), (top, left), (top, 0.0), *rng.uniform(-1, 1, (40, 2)) * (top, left)]
+    spots = [Spot(float(qy), float(qx), 1.0) for qy, qx in places]
+    alone = snrs_at(spectrum, spots)
+    assert "smoothed" not in vars(spectrum)
+    boxes = [spectrum.box(*spectrum.pixel_of(spot.qy, spot.qx), 1, 1) for spot in spots]
+    whole = [float(spectrum.snr(*box).max()) for box in boxes]
+    assert alone == pytest.approx(whole, rel=1e-5)
+    assert snrs_at(spectrum, spots) == pytest.approx(whole, rel=1e-6), "all is smoothed now"
+    assert [snr_at(spectrum, spot) for spot in spots[:5]] == pytest.approx(whole[:5], rel=1e-6)
+    assert snrs_at(spectrum, []) == []
 
 
 def test_a_spot_is_looked_up_in_its_own_unit_and_field():

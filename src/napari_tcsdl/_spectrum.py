@@ -74,13 +74,31 @@ class Spectrum2D:
 
     def radius(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
         """(n, m) distances of n rows and m columns from zero frequency [Fourier px]."""
+        return self._distance(rows[:, np.newaxis], columns)
+
+    def _distance(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
         y, x = ((q / self.step).astype(np.float32) for q in (self.fy[rows], self.fx[columns]))
-        return np.asarray(np.sqrt(y[:, np.newaxis] ** 2 + x**2))
+        return np.asarray(np.sqrt(y**2 + x**2))
 
     def snr(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
         """(n, m) smoothed power of n rows and m columns over the noise level."""
         rings = (2 * self.radius(rows, columns) + np.float32(0.5)).astype(np.intp)
         return np.asarray(self.smoothed[np.ix_(rows, columns)] / self.levels[rings])
+
+    def snr_at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(n,) as :meth:`snr` at n places; smooths only what these need, unless all is smoothed.
+
+        A few spots of a spectrum are measured in a sixth of the time.
+        """
+        rings = (2 * self._distance(rows, columns) + np.float32(0.5)).astype(np.intp)
+        levels = self.levels[rings] if "smoothed" in vars(self) else _levels_at(self, rings)
+        return np.asarray(self.smoothed_at(rows, columns) / levels)
+
+    def smoothed_at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(n,) smoothed power at n places."""
+        if "smoothed" in vars(self):
+            return np.asarray(self.smoothed[rows, columns])
+        return _smoothed_at(self.power, rows, columns)
 
     def pixel_of(self, qy: float, qx: float) -> tuple[int, int]:
         """Row and column of a frequency.
@@ -174,17 +192,55 @@ def _weighted(padded: NDArray[np.float32], weights: NDArray[np.float32]) -> NDAr
     return np.asarray(total)
 
 
+def _smoothed_at(
+    power: NDArray[np.float32], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Smooth at some places only; in the shape of ``rows`` and ``columns``."""
+    weights, reach = _speckle.kernel().astype(np.float32), _speckle.REACH
+    (height, width), steps = power.shape, np.arange(-reach, reach + 1)
+    places = (rows * width + columns)[..., np.newaxis] + np.add.outer(steps * width, steps).ravel()
+    rim = (rows < reach) | (columns < reach) | (rows >= height - reach) | (columns >= width - reach)
+    down = (rows[rim][:, np.newaxis] + steps) % height * width  # only there, as division is slow
+    across = (columns[rim][:, np.newaxis] + steps) % width
+    places[rim] = (down[:, :, np.newaxis] + across[:, np.newaxis]).reshape(-1, len(steps) ** 2)
+    return np.asarray(power.ravel().take(places) @ np.outer(weights, weights).ravel())
+
+
 def _noise_levels(spectrum: Spectrum2D) -> NDArray[np.float32]:
     """Take the median of each ring; between the rings, a power law of the frequency."""
     rings = _rings(*spectrum.power.shape)
-    powers = spectrum.smoothed.ravel()[rings.places]
-    powers[rings.outside] = np.inf  # in corners, and of JPEG's own spots
-    samples = np.sort(powers, axis=1)
-    medians = samples[np.arange(len(samples)), np.minimum(rings.count // 2, _SAMPLES - 1)]
-    floor = max(_FLOOR * float(spectrum.power.mean()), float(np.finfo(np.float32).tiny))
     enough = rings.count >= _FEWEST_SAMPLES
-    levels = np.log(np.maximum(medians[enough], floor))
+    powers = spectrum.smoothed.ravel()[rings.places[enough]]
+    levels = _log_medians(spectrum, powers, rings.outside[enough], rings.count[enough])
     return np.exp(np.interp(rings.log_radii, rings.log_centres[enough], levels)).astype(np.float32)
+
+
+def _levels_at(spectrum: Spectrum2D, wanted: NDArray[np.intp]) -> NDArray[np.float32]:
+    """As ``_noise_levels`` at some radii [½ Fourier px], from the rings around these only."""
+    shape = spectrum.power.shape
+    rings = _rings(*shape)
+    enough = np.flatnonzero(rings.count >= _FEWEST_SAMPLES)
+    centres, radii = rings.log_centres[enough], rings.log_radii[wanted]
+    above = np.searchsorted(centres, radii)
+    near = np.unique(np.clip([above - 1, above], 0, len(enough) - 1))
+    taken = enough[near]
+    powers = _smoothed_at(spectrum.power, *np.unravel_index(rings.places[taken], shape))
+    levels = _log_medians(spectrum, powers, rings.outside[taken], rings.count[taken])
+    return np.exp(np.interp(radii, centres[near], levels)).astype(np.float32)
+
+
+def _log_medians(
+    spectrum: Spectrum2D,
+    powers: NDArray[np.float32],
+    outside: NDArray[np.bool_],
+    count: NDArray[np.intp],
+) -> NDArray[np.float32]:
+    """(n,) logarithms of the medians of n rings, from their samples."""
+    powers[outside] = np.inf  # in corners, and of JPEG's own spots
+    samples = np.sort(powers, axis=1)
+    medians = samples[np.arange(len(samples)), np.minimum(count // 2, _SAMPLES - 1)]
+    floor = max(_FLOOR * float(spectrum.power.mean()), float(np.finfo(np.float32).tiny))
+    return np.asarray(np.log(np.maximum(medians, floor)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,18 @@ from dataclasses import replace
 import numpy as np
 
 from . import _speckle
-from ._peaks import Spot, highest, is_part_of, is_shifted, power_of, spot_at, standing_out
+from ._peaks import (
+    SEARCH,
+    Spot,
+    check_unit,
+    highest,
+    is_part_of,
+    is_shifted,
+    power_of,
+    snrs_at,
+    spot_at,
+    standing_out,
+)
 from ._spectrum import SMALLEST_SIDE, Spectrum2D, spectrum_of
 from ._validation import InputError
 from .bragg import near_jpeg_harmonic
@@ -32,6 +43,7 @@ __all__ = [
     "label_spots",
     "refine",
     "snr_at",
+    "snrs_at",
     "spectrum_of",
 ]
 
@@ -44,7 +56,6 @@ LOST_BY_CHANCE = 0.01
 _NEIGHBOURHOOD = 2  # [Fourier px] around a spot in which it is the highest
 _BATCH = 64  # peaks that are looked at together
 _MOST_CANDIDATES = 512  # so that an image of nothing but streaks does not take long
-_SEARCH = 1  # [Fourier px] around a spot in which it is looked for in another spectrum
 _CLICK_RADIUS = 4.0  # [Fourier px]
 
 
@@ -179,9 +190,7 @@ def snr_at(spectrum: Spectrum2D, spot: Spot) -> float:
     InputError
         For a spot outside of the spectrum, or in another unit.
     """
-    _check_unit(spectrum, spot)
-    place = spectrum.pixel_of(spot.qy, spot.qx)
-    return float(spectrum.snr(*spectrum.box(*place, _SEARCH, _SEARCH)).max())
+    return snrs_at(spectrum, [spot])[0]
 
 
 def is_lost(snr: float) -> bool:
@@ -198,7 +207,7 @@ def is_lost(snr: float) -> bool:
         True below 5.4: in one of a hundred spectra without that spot, at most, noise alone is
         higher somewhere in the 3 × 3 Fourier pixels that were searched.
     """
-    return not snr >= _speckle.highest_noise(LOST_BY_CHANCE, (2 * _SEARCH + 1) ** 2)
+    return not snr >= _speckle.highest_noise(LOST_BY_CHANCE, (2 * SEARCH + 1) ** 2)
 
 
 def is_jpeg_harmonic(spectrum: Spectrum2D, spot: Spot, block: int = 8) -> bool:
@@ -224,7 +233,7 @@ def is_jpeg_harmonic(spectrum: Spectrum2D, spot: Spot, block: int = 8) -> bool:
     InputError
         For a spot in another unit.
     """
-    _check_unit(spectrum, spot)
+    check_unit(spectrum, spot)
     height, width = spectrum.power.shape
     row, column = np.array(spot.qy / spectrum.steps[0]), np.array(spot.qx / spectrum.steps[1])
     return bool(near_jpeg_harmonic(row, column, (height, width), block))
@@ -262,7 +271,7 @@ def jpeg_copy_of(
         For a spot in another unit, or outside of the spectrum.
     """
     for one in (spot, *spots):
-        _check_unit(spectrum, one)
+        check_unit(spectrum, one)
     least = power_of(spectrum, spot)
     stronger = [other for other in spots if power_of(spectrum, other) > least]
     shifted = (other for other in stronger if is_shifted(spectrum, spot, other, block))
@@ -286,11 +295,3 @@ def label_spots(spots: Sequence[Spot], lattice: Lattice) -> list[str]:
     """
     guesses = (lattice.guess(spot.d) if spot.unit == "1/nm" else None for spot in spots)
     return [guess.name if guess else "" for guess in guesses]
-
-
-def _check_unit(spectrum: Spectrum2D, spot: Spot) -> None:
-    if spot.unit != spectrum.unit:
-        raise InputError(
-            f"got a spot in {spot.unit} for a spectrum in {spectrum.unit}, expected one unit; give "
-            "all images the same pixel size"
-        )

@@ -99,3 +99,39 @@ def test_boxes_say_when_nothing_more_will_come(controller, viewer, layer, settin
     assert "computing" in viewer.layers["JPEG"].name_overlay.text
     controller.stop()
     assert "computing" not in viewer.layers["JPEG"].name_overlay.text
+
+
+def test_a_run_over_a_part_shows_a_frame_of_that_part(controller, viewer, layer, settings, tell):
+    """The slider stood beyond it: boxes would be black, with numbers of a frame not shown."""
+    part = viewer.add_image(
+        layer.data[:5], name="part", scale=layer.scale, units=layer.units, visible=False
+    )
+    viewer.dims.set_point(0, 2.0)
+    job = controller.start(part, settings)
+    controller.apply(tell.prepared(job))
+    assert controller.frame == 4
+    assert viewer.dims.point[0] == pytest.approx(1.0)
+    assert not viewer.layers["raw"]._slice.empty
+
+
+def test_beyond_its_movie_a_box_shows_no_numbers(controller, viewer, layer, settings, tell):
+    part = viewer.add_image(layer.data[:5], name="part", scale=layer.scale, units=layer.units)
+    viewer.dims.set_point(0, 0.5)
+    job = controller.start(part, settings)
+    prepared = tell.prepared(job)
+    controller.apply(prepared)
+    controller.apply(tell.block(job, prepared.store, 0))
+    label = viewer.layers["reconstruction"].name_overlay
+    assert " dB" in label.text
+    viewer.dims.set_point(0, 2.0)
+    assert label.text == "reconstruction\nno frame at this time"
+    viewer.dims.set_point(0, 0.5)
+    assert " dB" in label.text
+
+
+def test_a_run_leaves_the_slider_where_its_movie_shows_a_frame(
+    controller, viewer, layer, settings, tell
+):
+    viewer.dims.set_point(0, 0.5)
+    controller.apply(tell.prepared(controller.start(layer, settings)))
+    assert viewer.dims.point[0] == pytest.approx(0.5)

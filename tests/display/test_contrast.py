@@ -106,3 +106,14 @@ def test_auto_of_unlinked_layers_takes_each_by_itself(layers):
     for i, (low, high) in enumerate(limits(layers)):
         assert 10 * i <= low < 10 * i + 1
         assert 10 * i + 9 < high <= 10 * i + 10
+
+
+def test_without_a_frame_at_this_time_the_contrast_stays(viewer, layers):
+    viewer.add_image(np.zeros((9, 16, 16), np.float32), name="longer")
+    link = ContrastLink(layers)
+    viewer.dims.set_point(0, 7)
+    link.auto(layers[0])
+    assert limits(layers) == [(0, 100)] * 3
+    viewer.dims.set_point(0, 1)
+    link.auto(layers[0])
+    assert limits(layers) != [(0, 100)] * 3

@@ -60,11 +60,13 @@ def test_a_draft_is_made_only_where_the_work_takes_long(qtbot, monkeypatch):
     thread = Latest(lambda request: ("work", request), None, lambda request: ("draft", request))
     thread.answered.connect(told.append)
     thread.drafted.connect(told.append)
-    monkeypatch.setattr(latest, "QUICK", 60.0)
+    for limit in ("QUICK", "LONE"):
+        monkeypatch.setattr(latest, limit, 60.0)
     for k in range(2):
         thread.post(k)
         qtbot.waitUntil(lambda k=k: len(told) == k + 1, timeout=WAIT)
-    monkeypatch.setattr(latest, "QUICK", -1.0)
+    for limit in ("QUICK", "LONE"):
+        monkeypatch.setattr(latest, limit, -1.0)
     thread.post(2)
     qtbot.waitUntil(lambda: len(told) == 3, timeout=WAIT)
     thread.stop()
@@ -72,8 +74,34 @@ def test_a_draft_is_made_only_where_the_work_takes_long(qtbot, monkeypatch):
     assert told == [("work", 0), ("work", 1), ("draft", 2)]
 
 
-def test_without_a_draft_the_work_is_done(qtbot, monkeypatch):
+def test_a_lone_request_waits_for_the_work_if_that_takes_no_longer_than_a_glance(
+    qtbot, monkeypatch
+):
+    told = []
+    thread = Latest(lambda request: ("work", request), None, lambda request: ("draft", request))
+    thread.answered.connect(told.append)
+    thread.drafted.connect(told.append)
     monkeypatch.setattr(latest, "QUICK", -1.0)
+
+    def post(request, pause, lone):
+        monkeypatch.setattr(latest, "PAUSE", pause)
+        monkeypatch.setattr(latest, "LONE", lone)
+        count = len(told)
+        thread.post(request)
+        qtbot.waitUntil(lambda: len(told) == count + 1, timeout=WAIT)
+
+    post("first", 0.0, 60.0)
+    post("one of a drag", 60.0, 60.0)
+    post("after a pause", 0.0, 60.0)
+    post("after a pause, but slow", 0.0, -1.0)
+    thread.stop()
+    assert thread.wait(10)
+    assert [kind for kind, _ in told] == ["work", "draft", "work", "draft"]
+
+
+def test_without_a_draft_the_work_is_done(qtbot, monkeypatch):
+    for limit in ("QUICK", "LONE"):
+        monkeypatch.setattr(latest, limit, -1.0)
     told = []
     thread = Latest(lambda request: request, None, lambda request: None)
     thread.answered.connect(told.append)
@@ -158,7 +186,8 @@ def test_a_click_into_a_draft_waits_for_the_spectrum(spectra, viewer):
 def dock(viewer, movie, qtbot, monkeypatch):
     """A dock whose machine is slow: every request gets a draft."""
     calls = []
-    monkeypatch.setattr(latest, "QUICK", -1.0)
+    for limit in ("QUICK", "LONE"):
+        monkeypatch.setattr(latest, limit, -1.0)
     for name, work in (("compute", compute), ("draft", draft)):
 
         def counted(request, name=name, work=work):

@@ -46,12 +46,12 @@ def test_from_the_sample_to_four_calibrated_boxes(open_dock, small_sample, qtbot
     assert dock.error.isHidden(), dock.error.text()
     assert dock.status.text() == "finished: 20 of 20 frames are done"
     assert dock.bar.value() == dock.bar.maximum()
-    assert [layer.name for layer in viewer.layers if layer.visible] == [
-        "raw",
-        "reconstruction",
-        "JPEG",
-        "measurement",
-    ]
+    boxes = ["raw", "reconstruction", "JPEG", "measurement"]  # they appear one by one
+
+    def all_shown() -> bool:
+        return [layer.name for layer in viewer.layers if layer.visible] == boxes
+
+    qtbot.waitUntil(all_shown, timeout=WAIT)
     assert viewer.canvas.grid.enabled
     source = small_sample[0][1]
     for layer in viewer.layers:

@@ -12,6 +12,7 @@ from .job import BlockReady, Prepared
 from .layers import KEY, LayerTuple, add_scores
 from .roles import DEFAULT_ROLES, MEASUREMENT, ROLES, in_order
 from .run import Run
+from .world import NOT_NOW, show_in_time
 
 
 class Boxes:
@@ -46,8 +47,10 @@ class Boxes:
             self._add(run, entry)
             yield
         self.trim_slider(run)
-        self.label(run)
         boxes = [layer for layer in self.viewer.layers if layer in run.layers.values()]
+        for layer in boxes[:1]:
+            show_in_time(self.viewer, layer)  # a part of a movie, and the slider beyond it
+        self.label(run)
         self._arrangement = Arrangement(self.viewer, boxes)
         yield from self._arrangement.steps()
 
@@ -82,8 +85,10 @@ class Boxes:
     def label(self, run: Run) -> None:
         """Write names and the scores of the frame that is shown into the boxes."""
         frame = self.frame(run)
+        seen = frame == self._index(run)
         for role, layer in run.layers.items():
-            label_of(layer).text = "\n".join(run.label(role, frame))
+            lines = run.label(role, frame) if seen else (role, NOT_NOW)
+            label_of(layer).text = "\n".join(lines)
 
     def restore(self) -> bool:
         """Bring the view back to how it was; False if it was never changed."""
@@ -96,10 +101,13 @@ class Boxes:
     # --- slider -------------------------------------------------------------------------------
 
     def frame(self, run: Run) -> int:
-        """Frame of the movie that the slider shows."""
+        """Frame of the movie that the slider shows; the nearest, where it stands beyond it."""
+        return min(max(self._index(run), 0), run.job.n_frames - 1)
+
+    def _index(self, run: Run) -> int:
+        """Where the slider stands, in frames of the movie; another layer may be longer."""
         point = self.viewer.dims.point[self.time_axis] * self._own_units(run)
-        index = round((point - run.geometry.translate[0]) / run.geometry.scale[0])
-        return min(max(index, 0), run.job.n_frames - 1)
+        return round((point - run.geometry.translate[0]) / run.geometry.scale[0])
 
     def show_frame(self, run: Run, index: int) -> None:
         """Move the slider to frame ``index``, or to the nearest that there is."""

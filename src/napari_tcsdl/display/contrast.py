@@ -119,5 +119,8 @@ def _set(layer: Layer, name: str, value: Any) -> None:
 
 
 def _limits_of_shown(layer: Any) -> tuple[float, float]:
+    if layer._slice.empty:  # no frame at this time: there is nothing to take limits from
+        low, high = layer.contrast_limits
+        return float(low), float(high)
     # The slice that napari holds: to read the frame again might mean to decode it again.
     return contrast_limits(np.asarray(layer._data_view))

@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from psygnal import Signal
 
 from .region import Roi
-from .spectra_compute import Answer, PanelSpectrum, Request, signal_of
+from .spectra_compute import Answer, PanelSpectrum, Request, signals_of
 from .spectra_follow import Follower
 from .spectra_request import images_shown, panel_of, usual_reference
 from .spectra_rows import Row, pending, rows_of
@@ -239,7 +239,7 @@ class SpectraController:
         self._drop_answers()
         if self.shown is not None:
             panels = tuple(
-                replace(panel, signals=tuple(signal_of(panel.spectrum, s) for s in spots))
+                replace(panel, signals=signals_of(panel.spectrum, spots))
                 if panel.spectrum is not None
                 else panel
                 for panel in self.shown.panels

@@ -30,6 +30,7 @@ DRAFT = 2
 """A draft is made of every second Fourier pixel, down and across: in a quarter of the time."""
 LEAST_DRAFT = 512
 """[px] Side from which on a draft is worth its while."""
+FLAT = "All pixels are alike, as in a frame that is not computed yet: it has no spectrum."
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,11 +191,19 @@ def _transform(panel: PanelRequest, crop: NDArray[Any] | str, every: int = 1) ->
 
     if isinstance(crop, str):
         return PanelSpectrum(panel, sentence=crop)
+    if _is_flat(crop):  # else each spot would be called lost there
+        return PanelSpectrum(panel, sentence=FLAT)
     try:
         spectrum = spectrum_of(crop, pixel_size=panel.pixel_size, every=every)
     except TcsdlError as error:
         return PanelSpectrum(panel, sentence=str(error))
     return PanelSpectrum(panel, spectrum, pools(grey_levels(spectrum.power)))
+
+
+def _is_flat(crop: NDArray[Any]) -> bool:
+    """Whether all pixels are alike; a few of them tell nearly always."""
+    few = crop[::61, ::67]
+    return bool(few.size and few.min() == few.max() and crop.min() == crop.max())
 
 
 def _measure(panel: PanelSpectrum, spots: Sequence[Spot], profiles: bool) -> PanelSpectrum:
@@ -205,18 +214,23 @@ def _measure(panel: PanelSpectrum, spots: Sequence[Spot], profiles: bool) -> Pan
         from ..radial import radial_profile
 
         profile = radial_profile(panel.spectrum)
-    signals = tuple(signal_of(panel.spectrum, spot) for spot in spots)
+    signals = signals_of(panel.spectrum, spots)
     return replace(panel, signals=signals, profile=profile)
 
 
-def signal_of(spectrum: Spectrum2D, spot: Spot) -> float:
-    """SNR that ``spot`` has in ``spectrum``; NaN beyond it, and in another unit."""
-    from ..spots import snr_at
+def signals_of(spectrum: Spectrum2D, spots: Sequence[Spot]) -> tuple[float, ...]:
+    """SNR that each of ``spots`` has in ``spectrum``; NaN beyond it, and in another unit."""
+    from ..spots import snrs_at
 
-    inside = abs(spot.qy) <= -spectrum.fy[0] and abs(spot.qx) <= -spectrum.fx[0]
-    if spectrum.unit != spot.unit or not inside:
-        return float("nan")
-    return float(snr_at(spectrum, spot))
+    inside = [
+        spot.unit == spectrum.unit
+        and abs(spot.qy) <= -spectrum.fy[0]
+        and abs(spot.qx) <= -spectrum.fx[0]
+        for spot in spots
+    ]
+    measured = [spot for spot, there in zip(spots, inside, strict=True) if there]
+    found = iter(snrs_at(spectrum, measured))
+    return tuple(next(found) if there else float("nan") for there in inside)
 
 
 def _curves(request: Request, crops: Sequence[NDArray[Any] | str]) -> dict[str, FrcCurve]:

@@ -15,6 +15,7 @@ has no power beyond what it resolves, and most pixels lie there."""
 CONTRAST = 2.0
 """[decades] At least from black to white: the spectrum of mere noise stays dark."""
 POOLS = (1, 2, 4)
+_BAND = 64  # rows
 
 
 def grey_levels(power: NDArray[Any]) -> NDArray[np.uint8]:
@@ -27,21 +28,27 @@ def grey_levels(power: NDArray[Any]) -> NDArray[np.uint8]:
     half = power[: power.shape[0] // 2 + 1]
     floor = np.float32(max(float(half.max()) * 1e-12, float(np.finfo(np.float32).tiny)))
     sample = half.ravel()[:: max(1, half.size // 2**15) | 1]  # odd: not always the same columns
-    low = np.percentile(_logs(half[_radial_sample(*power.shape)], floor), BLACK)
-    high = np.percentile(_logs(sample, floor), WHITE)
-    scale = np.float32(255 / max(float(high - low), CONTRAST))
-    logs = _logs(half, floor)
-    np.subtract(logs, np.float32(low), out=logs)
-    np.multiply(logs, scale, out=logs)
+    low = _log_percentile(half[_radial_sample(*power.shape)], BLACK, floor)
+    high = _log_percentile(sample, WHITE, floor)
+    scale = np.float32(255 / max(high - low, CONTRAST))
     whole = np.empty(power.shape, np.uint8)
-    whole[: len(half)] = np.clip(logs, 0, 255, out=logs)
+    for start in range(0, len(half), _BAND):  # what stays in the processor's cache is quick
+        logs = np.maximum(half[start : start + _BAND], floor)
+        np.log10(logs, out=logs)
+        np.subtract(logs, np.float32(low), out=logs)
+        np.multiply(logs, scale, out=logs)
+        whole[start : start + len(logs)] = np.clip(logs, 0, 255, out=logs)
     _mirror(whole)
     return whole
 
 
-def _logs(power: NDArray[Any], floor: np.float32) -> NDArray[Any]:
-    logs = np.maximum(power, floor)
-    return np.asarray(np.log10(logs, out=logs))
+def _log_percentile(power: NDArray[Any], share: float, floor: np.float32) -> float:
+    """Percentile of the logarithms, of which only the two around it are taken."""
+    place = (power.size - 1) * share / 100
+    below = int(place)
+    pair = [below, min(below + 1, power.size - 1)]
+    low, high = np.log10(np.maximum(np.partition(power, pair)[pair], floor))
+    return float(low + (place - below) * (high - low))
 
 
 def _mirror(whole: NDArray[np.uint8]) -> None:
@@ -77,6 +84,13 @@ def pools(levels: NDArray[np.uint8]) -> dict[int, tuple[int, NDArray[np.uint8]]]
         if min(height, width) < 2:
             break
         rows = np.maximum(last[0:height:2, :width], last[1:height:2, :width])
-        pooled = np.maximum(rows[:, 0::2], rows[:, 1::2])
-        made[factor] = (int(np.median(pooled.ravel()[:: max(1, pooled.size // 2**14)])), pooled)
+        pairs = rows.view(np.uint16)  # two neighbours in one number: far quicker than every second
+        pooled = np.maximum(pairs & 0xFF, pairs >> 8).astype(np.uint8)
+        made[factor] = (_median(pooled), pooled)
     return made
+
+
+def _median(levels: NDArray[np.uint8]) -> int:
+    """Level that half of (some of) the pixels do not exceed."""
+    counts = np.bincount(levels.ravel()[:: max(1, levels.size // 2**14)], minlength=256)
+    return int(np.searchsorted(np.cumsum(counts), (int(counts.sum()) + 1) // 2))

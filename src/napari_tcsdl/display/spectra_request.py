@@ -14,14 +14,13 @@ from .layers import KEY
 from .region import Roi, square_crop, visible_region
 from .roles import RAW, REFERENCE, ROLES
 from .spectra_compute import HALVES, PanelRequest, Reader
-from .world import factor_of, frame_index, frame_shape, reader_of
+from .world import NOT_NOW, factor_of, frame_index, frame_shape, reader_of
 
 MOST_PANELS = 9
 ANGSTROM = pint.get_application_registry().Unit("angstrom")
 NOT_SQUARE = 1e-3
 """Relative difference of the sides of a pixel, from which on it has no one size."""
 OUTSIDE = "outside the field of view"
-NOT_NOW = "no frame at this time"
 
 
 def images_shown(viewer: ViewerModel) -> list[Image]:

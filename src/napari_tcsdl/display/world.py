@@ -12,6 +12,9 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 from numpy.typing import NDArray
 
+NOT_NOW = "no frame at this time"
+"""What is said of a layer where the slider stands beyond it."""
+
 
 def frame_shape(layer: Layer) -> tuple[int, int]:
     """(H, W) of the frames of ``layer``; of the finest level where it has several."""
@@ -74,6 +77,19 @@ def frame_index(viewer: ViewerModel, layer: Layer) -> tuple[int, ...] | None:
     index = tuple(math.floor(value + 0.5 + 1e-6) for value in own)
     inside = all(0 <= k < n for k, n in zip(index, data.shape, strict=False))
     return index if inside else None
+
+
+def show_in_time(viewer: ViewerModel, layer: Layer) -> None:
+    """Move the sliders to the nearest frame of ``layer``, where it shows none now."""
+    if frame_index(viewer, layer) is not None:
+        return
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    place = to_data(viewer, layer, viewer.dims.point)
+    leading = layer.ndim - 2
+    place[:leading] = np.clip(np.rint(place[:leading]), 0, np.array(data.shape[:leading]) - 1)
+    world = np.asarray(layer.data_to_world(place), dtype=float) / _unit_factors(viewer, layer)
+    for axis in range(leading):
+        viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, float(world[axis]))
 
 
 def reader_of(

@@ -158,3 +158,12 @@ def test_nothing_is_taken_while_a_job_runs(panel):
     assert not panel.run_button.isEnabled()
     panel.session.end_job(somebody)
     assert panel.run_button.isEnabled()
+
+
+def test_a_part_that_the_slider_is_beyond_is_shown_at_its_nearest_frame(panel, viewer, qtbot):
+    viewer.dims.set_point(0, 2.0)
+    panel.last.setValue(4)
+    panel.start()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=WAIT)
+    assert not viewer.layers[-1]._slice.empty
+    assert viewer.dims.point[0] == pytest.approx(4 * viewer.layers[-1].scale[0])

@@ -152,3 +152,16 @@ def test_the_axis_has_frames_and_their_times(filled):
     assert all(spacing >= 1 for spacing, _ in axis.tickSpacing(0, 9, 2000))
     axis.frame_time = None
     assert axis.tickStrings([4], 1, 4) == ["4"]
+
+
+def test_in_a_narrow_dock_the_plot_gets_the_room_of_a_hidden_progress(filled, qtbot):
+    view = filled.view
+    assert not view.progress.isVisible()
+    for width, beside in ((1200, True), (480, False), (1200, True)):
+        filled.resize(width, 400)
+        qtbot.waitUntil(lambda beside=beside: (view.width() >= 780) is beside)
+        room = view.progress.sizePolicy().retainSizeWhenHidden()
+        assert room is beside
+    filled.resize(480, 400)
+    plot, legend = view.plots[PSNR], view.legend
+    qtbot.waitUntil(lambda: plot.height() + legend.height() >= view.height() - 24)

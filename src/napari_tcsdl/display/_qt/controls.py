@@ -6,7 +6,7 @@ from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -169,6 +169,15 @@ class QuietLabel(QLabel):
     def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         """Take the colour once the theme is known."""
         super().showEvent(event)
+        self._take_colour()
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Take the colour of another theme, in the next turn: what is around takes it now."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and self.isVisible():
+            QTimer.singleShot(0, self._take_colour)
+
+    def _take_colour(self) -> None:
         around = self.parentWidget()
         if around is not None:
             red, green, blue, _ = around.palette().color(around.foregroundRole()).getRgb()

@@ -17,8 +17,10 @@ class FolderDrops(QObject):
     """Opens dropped folders that are movies: ``.tcs.zarr`` files, and folders of TIFF frames.
 
     napari asks which reader to take wherever several plugins read any folder at all, whatever
-    these folders hold, and it reads in the thread of the window. Files, folders of other kinds,
-    and drops with Alt, which means "let me choose", are left to napari.
+    these folders hold, and it reads in the thread of the window. A manifest cannot change that:
+    for a folder npe2 compares no pattern, and the readers that napari remembers go by the folder's
+    name. A rule for every name would take the folders of all other plugins. Files, folders of
+    other kinds, and drops with Alt, which means "let me choose", are left to napari.
 
     Parameters
     ----------

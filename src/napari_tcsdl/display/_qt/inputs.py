@@ -23,6 +23,7 @@ from ..layers import (
     movie_from_layer,
 )
 from ..run import compressed_file
+from ..world import show_in_time
 from .controls import layer_events
 from .form import SettingsForm
 from .lifetime import Links
@@ -132,6 +133,7 @@ class Inputs(QObject):
             self.viewer.add_layer(layer)
         for layer in made[:1]:
             self.form.layer.choose(layer)
+            show_in_time(self.viewer, layer)
         self.viewer.reset_view()
 
     def _on_fail(self, error: TcsdlError) -> None:

@@ -12,8 +12,10 @@ from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 from ..sentences import as_sentence
 from .worker import Thread, emit
 
-QUICK = 0.025
-"""[s] Work that took no longer the last time needs no draft before it."""
+QUICK, LONE = 0.025, 0.1
+"""[s] Work that took no longer the last time needs no draft before it: one of many, a lone one."""
+PAUSE = 0.25
+"""[s] A request that comes so long after the last one is a lone one: a key, not a drag."""
 
 
 class Latest(Thread):
@@ -52,6 +54,7 @@ class Latest(Thread):
         super().__init__(parent)
         self._work, self._draft = work, draft
         self._took = 0.0
+        self._asked = -PAUSE
         self._wake = threading.Condition()
         self._next: list[Any] = []
         self._ended = self._begun = False
@@ -85,9 +88,15 @@ class Latest(Thread):
             self._answer(request)
             del request
 
+    def _needs_draft(self) -> bool:
+        """Whether the next request should show something before the work is done."""
+        now = time.monotonic()
+        lone, self._asked = now - self._asked >= PAUSE, now
+        return self._took > (LONE if lone else QUICK)
+
     def _answer(self, request: Any) -> None:
         try:
-            draft = self._draft if self._took > QUICK else None
+            draft = self._draft if self._needs_draft() else None
             signal, value = "drafted", draft(request) if draft is not None else None
             if value is None:
                 start = time.monotonic()

@@ -10,6 +10,11 @@ TIP = (
     "Open a movie as it lies on the disk, calibrated, frame by frame: TIFF, MRC, a folder of TIFF "
     "frames, or a compressed .tcs.zarr file, which is a folder too."
 )
+FILE_TIP = "One file that holds the whole movie; frames are read as they are looked at."
+FOLDER_TIP = (
+    "Choose the folder itself. A compressed file shows its measurements and, decoded as you look, "
+    "its frames; TIFF files of a folder are frames in the order of their names."
+)
 
 
 class OpenButton(QPushButton):
@@ -23,10 +28,14 @@ class OpenButton(QPushButton):
         self.setStyleSheet("QPushButton { padding-right: 16px; }")  # room for the menu's arrow
         self.filters = EVERYTHING
         menu = QMenu(self)
+        menu.setToolTipsVisible(True)
         self.ask_file = menu.addAction("Movie file (TIFF, MRC)…", self._ask_for_file)
         self.ask_folder = menu.addAction(
             "Compressed file (.tcs.zarr) or folder of TIFF frames…", self._ask_for_folder
         )
+        for action, tip in ((self.ask_file, FILE_TIP), (self.ask_folder, FOLDER_TIP)):
+            if action is not None:
+                action.setToolTip(tip)
         self.setMenu(menu)
 
     def offer(self, formats: dict[str, tuple[str, ...]]) -> None:

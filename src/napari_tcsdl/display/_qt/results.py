@@ -31,6 +31,10 @@ TIPS = (
     "Mean SSIM of all frames done",
     "Real size of all frames done",
 )
+TIP = (
+    "Each codec in the frame that is shown, and its mean over all frames that are done; the heads "
+    "of the columns say more."
+)
 BYTES = {
     "raw": ("raw movie", "Bytes of the movie's pixels as recorded"),
     "measurements": ("measurements", "Real bytes of all measurements on the disk"),
@@ -55,6 +59,7 @@ class ScoreTable(QTableWidget):
             item = QTableWidgetItem(COLUMNS[column])
             item.setToolTip(tip)
             self.setHorizontalHeaderItem(column, item)
+        self.setToolTip(TIP)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)

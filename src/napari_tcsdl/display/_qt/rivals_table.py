@@ -63,6 +63,7 @@ class RivalsTable(QTableWidget):
         assert header is not None
         assert rows is not None
         self.head(COLUMNS, TIPS)
+        self.setToolTip(TIPS[0])
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(20)

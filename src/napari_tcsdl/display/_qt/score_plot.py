@@ -118,9 +118,9 @@ class ScorePlot(pg.PlotWidget):
         self.addItem(self.boundaries, ignoreBounds=True)
         self.lonely = pg.ScatterPlotItem(size=5, pen=None)
         self.addItem(self.lonely)
-        self.marker = pg.InfiniteLine(movable=True, label="{value:.0f}")
+        hanging = {"position": 0.99, "anchors": [(0, 0), (1, 0)]}  # whole in a low plot, too
+        self.marker = pg.InfiniteLine(movable=True, label="{value:.0f}", labelOpts=hanging)
         self.marker.setCursor(Qt.CursorShape.SizeHorCursor)
-        self.marker.label.setPosition(0.94)
         self.marker.sigDragged.connect(self._on_drag)
         self.addItem(self.marker, ignoreBounds=True)
         self.spot = pg.ScatterPlotItem(size=8)

@@ -112,6 +112,10 @@ class ScoresView(QWidget):
         directions = QBoxLayout.Direction
         wide = self.width() >= max(WIDE, self.height())
         self._sides.setDirection(directions.LeftToRight if wide else directions.TopToBottom)
+        policy = self.progress.sizePolicy()
+        if policy.retainSizeWhenHidden() != wide:  # in a narrow dock the plot needs that room
+            policy.setRetainSizeWhenHidden(wide)
+            self.progress.setSizePolicy(policy)
         below = 0 if wide else self.legend.sizeHint().height() + self.progress.sizeHint().height()
         self.roomy.emit(self.height() - below >= TALL)
 

@@ -94,6 +94,7 @@ class TrainForm(QWidget):
             label = QLabel(text)
             label.setToolTip(TIPS[tip])
             form.addRow(label, widget)
+        self.target.setToolTip(TIPS["target"])
         self.choose.setToolTip(TIPS["choose"])
 
     # --- where the weights go -----------------------------------------------------------------
