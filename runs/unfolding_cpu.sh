@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Our decoder on one CPU core: the seven legs that made the weights that ship, some six and a half hours
 # of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
-# goes on where the first was stopped.
+# goes on where the first was stopped (legs 1, 2 and 6 begin anew).
 #   runs/unfolding_cpu.sh [OUT]
 # LIBRARY names a folder of rendered movies; those that it lacks are rendered first.
 #

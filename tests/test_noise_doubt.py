@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from napari_tcsdl import _noise_line
 from napari_tcsdl._noise_doubt import NUMBERS, SURE, Doubt, gain_error, moved_share
-from napari_tcsdl._noise_line import differences_of
+from napari_tcsdl._noise_line import differences_of, instrument
 from napari_tcsdl.noise import estimate_noise
 from napari_tcsdl.noise_spectrum import NoiseSpectrum, measure_noise
 
@@ -34,6 +35,11 @@ def recorded(dose, *, shake=0.0, flicker=0.0, contrast=0.3, seed=0):
     return rng.poisson(np.clip(frames, 0, None)).astype(np.float32), np.array(frames)
 
 
+def error_of(parts):
+    """Of a slope that was found by the brightness of other frames."""
+    return gain_error(parts, instrument(parts))
+
+
 @pytest.mark.parametrize("dose", [0.5, 20, 500])
 def test_a_still_frame_does_not_move(dose):
     frames, _ = recorded(dose)
@@ -50,6 +56,26 @@ def test_shaking_and_flicker_are_found_at_their_share(shake, flicker):
     assert moved_share(parts) == pytest.approx(1 - noise / total, rel=0.3)
 
 
+def test_shaking_is_found_in_bands_of_rows(monkeypatch):
+    """Of huge frames only bands are looked at: where they join, no gradient is taken."""
+    frames = recorded(300, shake=0.2)[0]
+    parts = differences_of(frames)
+    first = parts._replace(differences=parts.differences[:1], others=parts.others[:1])
+    monkeypatch.setattr(_noise_line, "_MAX_VALUES", frames[0].size // 3)
+    bands = differences_of(frames)
+    assert bands.differences.shape == (1, SIDE // 3, SIDE)
+    assert moved_share(bands) == pytest.approx(moved_share(first), rel=0.3)
+
+
+@pytest.mark.parametrize("mean", [0.3, 5, 20])
+def test_flat_counted_electrons_are_sure(mean):
+    """Their slope shows in their own sums only, and is judged by these."""
+    frames = np.random.default_rng(0).poisson(mean, (20, 128, 128)).astype(np.uint8)
+    model, spectrum = measure_noise(frames)
+    assert model.gain == pytest.approx(1, abs=0.1)
+    assert spectrum.spoilt is None
+
+
 def test_a_shaking_frame_is_warned_of():
     frames, _ = recorded(300, shake=0.2)
     spectrum = measure_noise(frames).spectrum
@@ -63,7 +89,7 @@ def test_the_error_of_a_slope_is_what_slopes_scatter_by():
     found = []
     for seed in range(16):
         frames, _ = recorded(100, contrast=0.08, seed=seed)
-        found.append((estimate_noise(frames).gain, gain_error(differences_of(frames))))
+        found.append((estimate_noise(frames).gain, error_of(differences_of(frames))))
     gains, errors = np.array(found).T
     assert (gains > 0).all()
     scatter = gains.std(ddof=1) / gains.mean()
@@ -72,14 +98,14 @@ def test_the_error_of_a_slope_is_what_slopes_scatter_by():
 
 def test_a_slope_is_surer_where_values_span_more():
     low, high = (
-        gain_error(differences_of(recorded(100, contrast=contrast)[0])) for contrast in (0.05, 0.4)
+        error_of(differences_of(recorded(100, contrast=contrast)[0])) for contrast in (0.05, 0.4)
     )
     assert high < 0.03 < 0.06 < low
 
 
 def test_rare_electrons_make_a_slope_unsure():
     frames, _ = recorded(0.2)
-    assert gain_error(differences_of(frames)) > 0.05
+    assert error_of(differences_of(frames)) > 0.05
 
 
 def test_tiny_movies_have_no_slope_to_judge():
@@ -87,7 +113,7 @@ def test_tiny_movies_have_no_slope_to_judge():
     parts = differences_of(frames[:2])
     assert parts.others is None
     assert moved_share(parts) == 0
-    assert gain_error(parts) == np.inf
+    assert error_of(parts) == np.inf
 
 
 @pytest.mark.parametrize(

@@ -22,17 +22,15 @@ from ._noise_line import (
     Differences,
     bins_of,
     clipped_variance,
-    instrument,
     straight_line,
 )
 
-_PARTS = 4  # of each side, for the slope without one part after the other
-_BLUR = 0.7  # [px] of what gradients are taken of
-_SHARED = 9.0  # [px] that share noise at most: so many pixels count as one
-
-
 NUMBERS = ("level", "gain", "read noise", "correlation")
 """What of a noise model may be unsure."""
+
+_PARTS = 4  # of each side, for the slope without one part after the other
+_SCENE_BLUR = 0.7  # [px] of what gradients are taken of
+_SHARED = 9.0  # [px] that share noise at most: so many pixels count as one
 
 _MISSED = 0.02  # of the differences' power: motion that the model takes for noise
 _MOVED = 0.03  # of that power, from which on no slope is sure
@@ -117,10 +115,10 @@ def moved_share(parts: Differences) -> float:
     """
     if parts.others is None or min(parts.differences.shape[1:]) < 2:
         return 0.0
+    joins = np.flatnonzero(np.diff(parts.rows) > 1) + 1
     total = explained = 0.0
     for difference, scene in zip(parts.differences, parts.others, strict=True):
-        smooth = gaussian_filter(scene, _BLUR)
-        moves = np.stack([smooth, *np.gradient(smooth)]).reshape(3, -1).astype(np.float64)
+        moves = np.concatenate([_moves(band) for band in np.split(scene, joins)], axis=1)
         moves -= moves.mean(axis=1, keepdims=True)
         centred = (difference - difference.mean()).ravel().astype(np.float64)
         power = float(centred @ centred)
@@ -131,13 +129,21 @@ def moved_share(parts: Differences) -> float:
     return max(0.0, explained / total) if total > 0 else 0.0
 
 
-def gain_error(parts: Differences) -> float:
+def _moves(band: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return brightness and gradient (3, pixels) of a band of rows that lie next to each other."""
+    smooth = gaussian_filter(band, _SCENE_BLUR)
+    return np.stack([smooth, *np.gradient(smooth)]).reshape(3, -1).astype(np.float64)
+
+
+def gain_error(parts: Differences, by: NDArray[np.float32]) -> float:
     """Return the standard error of the slope over its value, by a jackknife over the frame.
+
+    ``by`` is what the slope was found by: pixels are put into bins by it.
 
     A part holds all frames, and more pixels than share noise; so its error has nothing to do with
     that of the others, which the number of all differences in time could not say.
     """
-    order, share = bins_of(instrument(parts)), _part_of_pixels(parts)
+    order, share = bins_of(by), _part_of_pixels(parts)
     values, squares = parts.values.ravel(), np.square(parts.differences.ravel(), dtype=np.float64)
     bins = int(order.max()) + 1
     limits = np.array([_limit(parts.differences.ravel()[order == b]) for b in range(bins)])

@@ -90,6 +90,7 @@ class Differences(NamedTuple):
     values: NDArray[np.float32]  # means weighted as the noise of the frames in the difference
     own: NDArray[np.float32]  # plain means of the same frames
     others: NDArray[np.float32] | None  # of the frames before and after, with noise of their own
+    rows: NDArray[np.intp]  # of the frame that these are
 
 
 def differences_of(frames: NDArray[Any], kernel: NDArray[Any] | None = None) -> Differences:
@@ -116,7 +117,7 @@ def differences_of(frames: NDArray[Any], kernel: NDArray[Any] | None = None) -> 
     if kernel is not None:
         parts[0] = [oaconvolve(each, kernel, "same").astype(np.float32) for each in parts[0]]
     differences, values, own = (np.stack(part) for part in parts[:3])
-    return Differences(differences, values, own, np.stack(parts[3]) if parts[3] else None)
+    return Differences(differences, values, own, np.stack(parts[3]) if parts[3] else None, rows)
 
 
 def line_of(parts: Differences) -> Line:

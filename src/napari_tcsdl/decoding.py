@@ -21,7 +21,7 @@ from .io import CompressedMovie
 from .level import Level, level_of, sampled_measurements, typical_level
 from .masks import Masks
 from .reconstruction import RECONSTRUCTORS
-from .reconstruction.together import blocks_together
+from .reconstruction.together import Groups, blocks_together
 from .settings import Settings
 
 if TYPE_CHECKING:  # compress, info and validate never need torch, which takes seconds to load
@@ -113,6 +113,15 @@ def level_of_file(compressed: CompressedMovie) -> Level | None:
     return typical_level(levels)
 
 
+def groups_of(compressed: CompressedMovie, context_frames: int) -> Groups:
+    """Which measurements of a file are decoded together; of a stream, as far as it has come."""
+    valid, ratio = compressed.frames_valid, compressed.compression_ratio
+    # Nothing follows a short block, whatever was announced.
+    n_frames = valid if valid % ratio else compressed.header.shape[0] or valid
+    size = blocks_together(ratio, context_frames)
+    return Groups(size, -(-context_frames // ratio), n_frames // ratio)
+
+
 @dataclass(frozen=True, eq=False)
 class _Kept:
     """The measurements that were decoded last, and what came of them."""
@@ -165,9 +174,6 @@ class Decoder:
         self._level = level
         self._kept: _Kept | None = None
         self._lock = threading.Lock()
-        context_frames, ratio = self._reconstructor.context_frames, compressed.compression_ratio
-        self._group_size = blocks_together(ratio, context_frames)
-        self._neighbours = -(-context_frames // ratio)
 
     def group(self, index: int, count: int | None = None) -> range:
         """Measurements that are decoded together with ``index``, of ``count`` in all.
@@ -176,21 +182,18 @@ class Decoder:
         the others, and they do not see it: what few frames tell is mostly their own noise.
         """
         count = self._compressed.n_measurements if count is None else count
-        if index >= self._whole:
-            return range(index, index + 1)
-        first = index // self._group_size * self._group_size
-        return range(first, min(first + self._group_size, count, self._whole))
-
-    @property
-    def _whole(self) -> int:
-        """Measurements of B frames."""
-        n_frames = self._compressed.header.shape[0] or self._compressed.frames_valid
-        return n_frames // self._compressed.compression_ratio
+        return self._groups.of(index, count)
 
     def reach(self, index: int, count: int) -> int:
-        """Measurements, counted from the first, that must be there before ``index`` is decoded."""
-        stop = self.group(index, count).stop
-        return min(stop + self._neighbours, count, max(stop, self._whole))
+        """Measurements, counted from the first, that must be there before ``index`` is decoded.
+
+        Of a file whose number of frames is known from the start.
+        """
+        return self._groups.reach(index, count)
+
+    @property
+    def _groups(self) -> Groups:
+        return groups_of(self._compressed, self._reconstructor.context_frames)
 
     def extend(self, compressed: CompressedMovie) -> None:
         """Go on with the same movie after measurements were added to its file.
@@ -272,7 +275,7 @@ class Decoder:
 
     def _behind(self, last: int) -> list[GroupBlock]:
         """Return the frames behind measurement ``last`` that are decoded along."""
-        stop = min(self._compressed.n_measurements, self._whole)
+        stop = min(self._compressed.n_measurements, self._groups.whole)
         return self._neighbouring(range(last + 1, stop), from_end=False)
 
     def _neighbouring(self, indices: Iterable[int], *, from_end: bool) -> list[GroupBlock]:

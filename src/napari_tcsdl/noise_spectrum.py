@@ -19,7 +19,7 @@ from scipy import fft
 from ._dark_level import dark_level
 from ._detector_spectrum import fitted_detector
 from ._noise_doubt import NUMBERS, SURE, Doubt, gain_error, moved_share
-from ._noise_line import differences_of
+from ._noise_line import differences_of, instrument, line_of
 from ._noise_windows import SIDE as SIDE
 from ._noise_windows import hann, typical, welch
 from ._validation import InputError
@@ -128,7 +128,7 @@ def power_of(correlation: NDArray[np.float64], shape: tuple[int, int]) -> NDArra
 
 
 class MeasuredNoise(NamedTuple):
-    """Level and spectrum of a movie's noise; ``spectrum.spoilt`` warns where motion is in it."""
+    """Level and spectrum of a movie's noise; ``spectrum.spoilt`` says which number is unsure."""
 
     model: NoiseModel
     spectrum: NoiseSpectrum
@@ -176,10 +176,13 @@ def _doubts(frames: NDArray[Any], model: NoiseModel, excess: float) -> dict[str,
     """Return what the spectrum alone does not show of how far the model may be off."""
     parts = differences_of(frames)
     level = model.mean or 0.0
+    # As in estimate_noise: counted electrons alone may show their slope by their own sums.
+    by_sums = model.counting and line_of(parts).gain == 0
+    by = parts.own if by_sums else instrument(parts)
     return {
         "moved": moved_share(parts),
         "taken_off": max(excess, 0.0) / (1 + max(excess, 0.0)),
-        "gain": gain_error(parts) if model.gain > 0 else 0.0,
+        "gain": gain_error(parts, by) if model.gain > 0 else 0.0,
         "counted": float(model.variance(level)) / level - 1 if model.counting else 0.0,
     }
 

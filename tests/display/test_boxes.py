@@ -124,7 +124,7 @@ def test_beyond_its_movie_a_box_shows_no_numbers(controller, viewer, layer, sett
     label = viewer.layers["reconstruction"].name_overlay
     assert " dB" in label.text
     viewer.dims.set_point(0, 2.0)
-    assert label.text == "reconstruction\nno frame at this time"
+    assert label.text == "reconstruction (unfolding network)\nno frame at this time"
     viewer.dims.set_point(0, 0.5)
     assert " dB" in label.text
 

@@ -87,7 +87,7 @@ class Boxes:
         frame = self.frame(run)
         seen = frame == self._index(run)
         for role, layer in run.layers.items():
-            lines = run.label(role, frame) if seen else (role, NOT_NOW)
+            lines = run.label(role, frame) if seen else (run.title(role), NOT_NOW)
             label_of(layer).text = "\n".join(lines)
 
     def restore(self) -> bool:

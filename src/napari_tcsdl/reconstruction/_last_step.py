@@ -5,6 +5,9 @@ linear estimate of least variance is x̂ + P Φᵀ (Φ P Φᵀ + R)⁻¹ (Y − 
 diagonal of P − P Φᵀ (Φ P Φᵀ + R)⁻¹ Φ P (Kalman, 1960). Φ P Φᵀ is diagonal, too: each pixel is a
 division.
 
+Of a neighbour that is decoded in part Y is of all its frames, so that the step is not exact there;
+none of these frames is wanted.
+
 Where the network did well this changes next to nothing. Where it did not (a dose far above those it
 knows, a last block of one frame, which is its own measurement), the estimate cannot be much worse
 than what was measured.
@@ -24,7 +27,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from ._unfolding_net import CodedSequence
 
-_TINY = 1e-12  # of the movie's variance: where no mask opens a pixel nothing is divided by nothing
+_TINY = 1e-12  # of normalised Y: where no mask opens a pixel nothing is divided by nothing
 _LEAST_LEFT = 1e-4  # of a variance: the log of nothing is not a number
 
 

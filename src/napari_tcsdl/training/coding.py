@@ -50,6 +50,9 @@ class Layout(NamedTuple):
         """Leave out blocks, first those aside, until ``n_frames`` hold them; B at most that."""
         if sum(self.blocks) <= n_frames:
             return self
+        alone = self._replace(aside=0, context=0)
+        if sum(alone.blocks) <= n_frames:
+            return alone
         ratio = min(self.ratio, n_frames)
         return Layout(ratio, min(self.whole, n_frames // ratio), 0, 0)
 
@@ -84,7 +87,8 @@ def draw_masks(
         return masks
     own = masks[:, : layout.end]
     if uniform_number(generator) < 0.5:
-        share = max(1, round(exposures * layout.end / layout.ratio))
+        # Rounded as in Masks.shortened.
+        share = max(1, (2 * exposures * layout.end + layout.ratio) // (2 * layout.ratio))
         own = torch.rand(own.shape, generator=generator, device=device)
         own = _balanced(own, share)
     return torch.cat([masks, own], 1)
