@@ -90,7 +90,7 @@ def _png(rows: list[dict[str, Any]]) -> bytes:
     scores.set_xlabel(f"step ({rows[-1]['minutes']:.0f} minutes in all)", color=TEXT)
     if series_of(rows):
         scores.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, labelcolor=TEXT
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, labelcolor=TEXT
         )
     figure.tight_layout()
     content = io.BytesIO()
