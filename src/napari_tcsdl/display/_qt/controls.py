@@ -165,6 +165,9 @@ class QuietLabel(QLabel):
         super().__init__()
         self.setWordWrap(True)
         self._colour = ""
+        self._soon = QTimer(self)  # a child: it ends with the label
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._take_colour)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         """Take the colour once the theme is known."""
@@ -175,7 +178,7 @@ class QuietLabel(QLabel):
         """Take the colour of another theme, in the next turn: what is around takes it now."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and self.isVisible():
-            QTimer.singleShot(0, self._take_colour)
+            self._soon.start(0)
 
     def _take_colour(self) -> None:
         around = self.parentWidget()
