@@ -6,7 +6,7 @@ from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -165,9 +165,6 @@ class QuietLabel(QLabel):
         super().__init__()
         self.setWordWrap(True)
         self._colour = ""
-        self._soon = QTimer(self)  # a child: it ends with the label
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self._take_colour)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
         """Take the colour once the theme is known."""
@@ -178,7 +175,12 @@ class QuietLabel(QLabel):
         """Take the colour of another theme, in the next turn: what is around takes it now."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and self.isVisible():
-            self._soon.start(0)
+            # Not a timer: what is posted to a label ends with it.
+            QCoreApplication.postEvent(self, QEvent(QEvent.Type.User))
+
+    def customEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Take the colour now."""
+        self._take_colour()
 
     def _take_colour(self) -> None:
         around = self.parentWidget()
