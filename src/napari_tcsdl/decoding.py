@@ -21,7 +21,7 @@ from .io import CompressedMovie
 from .level import Level, level_of, sampled_measurements, typical_level
 from .masks import Masks
 from .reconstruction import RECONSTRUCTORS
-from .reconstruction.together import Groups, blocks_together
+from .reconstruction.together import Groups
 from .settings import Settings
 
 if TYPE_CHECKING:  # compress, info and validate never need torch, which takes seconds to load
@@ -113,15 +113,6 @@ def level_of_file(compressed: CompressedMovie) -> Level | None:
     return typical_level(levels)
 
 
-def groups_of(compressed: CompressedMovie, context_frames: int) -> Groups:
-    """Which measurements of a file are decoded together; of a stream, as far as it has come."""
-    valid, ratio = compressed.frames_valid, compressed.compression_ratio
-    # Nothing follows a short block, whatever was announced.
-    n_frames = valid if valid % ratio else compressed.header.shape[0] or valid
-    size = blocks_together(ratio, context_frames)
-    return Groups(size, -(-context_frames // ratio), n_frames // ratio)
-
-
 @dataclass(frozen=True, eq=False)
 class _Kept:
     """The measurements that were decoded last, and what came of them."""
@@ -178,8 +169,7 @@ class Decoder:
     def group(self, index: int, count: int | None = None) -> range:
         """Measurements that are decoded together with ``index``, of ``count`` in all.
 
-        ``count`` is by default that of those that are there. A last one of fewer than B frames sees
-        the others, and they do not see it: what few frames tell is mostly their own noise.
+        ``count`` is by default that of those that are there.
         """
         count = self._compressed.n_measurements if count is None else count
         return self._groups.of(index, count)
@@ -193,7 +183,10 @@ class Decoder:
 
     @property
     def _groups(self) -> Groups:
-        return groups_of(self._compressed, self._reconstructor.context_frames)
+        valid, ratio = self._compressed.frames_valid, self._compressed.compression_ratio
+        # Nothing follows a short block, whatever was announced.
+        n_frames = valid if valid % ratio else self._compressed.header.shape[0] or valid
+        return Groups.of_movie(n_frames, ratio, self._reconstructor.context_frames)
 
     def extend(self, compressed: CompressedMovie) -> None:
         """Go on with the same movie after measurements were added to its file.

@@ -45,6 +45,13 @@ class Groups(NamedTuple):
     neighbours: int
     whole: int
 
+    @classmethod
+    def of_movie(cls, n_frames: int, compression_ratio: int, context_frames: int) -> Groups:
+        """Divide a movie for a decoder that makes use of ``context_frames`` on either side."""
+        size = blocks_together(compression_ratio, context_frames)
+        neighbours = -(-context_frames // compression_ratio)
+        return cls(size, neighbours, n_frames // compression_ratio)
+
     def of(self, index: int, count: int) -> range:
         """Group of measurement ``index``, of ``count`` in all."""
         if index >= self.whole:
