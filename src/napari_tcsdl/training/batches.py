@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .._validation import InputError
 from ..reconstruction.unfolding import CodedSequence, normalise
-from ..simulate.detectors import Detector, expose, random_detector
+from ..simulate.detectors import DOSE_RANGE, Detector, expose, random_detector
 from .coding import Layout, Measured, draw_masks, measure, uniform_number
 
 Movies = Callable[[int, tuple[int, int, int], torch.Generator], Tensor]
@@ -23,6 +23,9 @@ device of the generator."""
 
 SIDE_STEP = 4
 """Sides of crops are multiples of this [px]: networks halve the resolution twice."""
+
+USUAL_DOSES = (1.0, 50.0)
+"""Of most movies that a fast detector records [e/px/frame]."""
 
 _LONGEST_ASIDE = 20  # frames of a neighbouring block that are made: more would only cost time
 
@@ -39,6 +42,8 @@ class BatchSettings:
         Pixels of all frames of a batch, about: movies are as many as fit.
     ratios
         Least and largest B; its logarithm is uniform between.
+    even_ratios
+        Share of batches where B itself is uniform instead: more of the large ones.
     core_frames
         Whole blocks are taken until about so many frames.
     context_frames
@@ -47,6 +52,8 @@ class BatchSettings:
         Share of batches with masks of independent pixels, p = 0.5; the others are balanced.
     short_ends
         Share of batches whose last block is the last of a movie and holds fewer than B frames.
+    usual_doses
+        Share of movies at :data:`USUAL_DOSES`; the others have any dose that is trained for.
 
     Raises
     ------
@@ -61,6 +68,8 @@ class BatchSettings:
     context_frames: int = 10
     bernoulli: float = 0.12
     short_ends: float = 0.3
+    even_ratios: float = 0.0
+    usual_doses: float = 0.0
 
     def __post_init__(self) -> None:
         if self.crop < SIDE_STEP or self.crop % SIDE_STEP:
@@ -79,7 +88,12 @@ class BatchSettings:
                 f"{self.context_frames} frames of context, expected at least 1, 1 and 0; correct "
                 "the settings"
             )
-        shares = {"bernoulli masks": self.bernoulli, "short ends": self.short_ends}
+        shares = {
+            "bernoulli masks": self.bernoulli,
+            "short ends": self.short_ends,
+            "evenly drawn B": self.even_ratios,
+            "usual doses": self.usual_doses,
+        }
         for name, share in shares.items():
             if not 0 <= share <= 1:
                 raise InputError(
@@ -125,7 +139,7 @@ def make_batch(movies: Movies, settings: BatchSettings, generator: torch.Generat
     scenes = movies(count, (sum(layout.blocks), side, side), generator)
     masks = draw_masks(count, layout, side, settings.bernoulli, generator)
     rows = [
-        _encode(scene, mask, layout, random_detector(generator), generator)
+        _encode(scene, mask, layout, _draw_detector(settings, generator), generator)
         for scene, mask in zip(scenes, masks, strict=True)
     ]
     return join(rows, layout)
@@ -146,7 +160,10 @@ def join(rows: list[tuple[Tensor, Tensor, Tensor, Tensor]], layout: Layout) -> B
 def draw_layout(settings: BatchSettings, generator: torch.Generator) -> Layout:
     """Draw B, the number of whole blocks, whether they have neighbours and how the movie ends."""
     low, high = settings.ratios
-    ratio = min(int(low * ((high + 1) / low) ** uniform_number(generator)), high)
+    drawn = uniform_number(generator)
+    ratio = min(int(low * ((high + 1) / low) ** drawn), high)
+    if settings.even_ratios and uniform_number(generator) < settings.even_ratios:
+        ratio = low + int((high + 1 - low) * drawn)
     most = max(1, settings.core_frames // ratio)
     whole = 1 + int(most * uniform_number(generator))
     neighbours = uniform_number(generator) < 0.6 and settings.context_frames > 0
@@ -156,6 +173,11 @@ def draw_layout(settings: BatchSettings, generator: torch.Generator) -> Layout:
         return Layout(ratio, whole, aside, context)
     end = int(min(ratio, _LONGEST_ASIDE + 1) ** uniform_number(generator))  # mostly very short
     return Layout(ratio, whole, aside, context, end)
+
+
+def _draw_detector(settings: BatchSettings, generator: torch.Generator) -> Detector:
+    usual = settings.usual_doses and uniform_number(generator) < settings.usual_doses
+    return random_detector(generator, USUAL_DOSES if usual else DOSE_RANGE)
 
 
 def level_and_spread(measured: list[Measured], generator: torch.Generator) -> tuple[float, float]:

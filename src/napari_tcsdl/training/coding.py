@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..masks import usual_exposures
+
 
 class Layout(NamedTuple):
     """Blocks of a batch: ``whole`` blocks of B frames, ``aside`` more frames on either side.
@@ -79,9 +81,8 @@ def draw_masks(
     if uniform_number(generator) < bernoulli:
         masks = (uniform < 0.5).float()
         return torch.cat([masks, masks[:, : layout.end]], 1)
-    usual = layout.ratio // 2 if layout.ratio < 20 else layout.ratio // 4
     drawn = round(layout.ratio * (0.25 + 0.25 * uniform_number(generator)))
-    exposures = max(1, usual if uniform_number(generator) < 0.75 else drawn)
+    exposures = max(1, usual_exposures(layout.ratio) if uniform_number(generator) < 0.75 else drawn)
     masks = _balanced(uniform, exposures)
     if not layout.end:
         return masks
