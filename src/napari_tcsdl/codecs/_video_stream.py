@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import CorruptFileError, InputError
+from ._scheduling import scheduling_kept
 
 NO_VIDEO = "PyAV is not installed: pip install napari-tcsdl[video]"
 
@@ -115,6 +116,8 @@ def write_stream(
     how = {"format": settings.container, "container_options": _CONTAINER_OPTIONS}
     with _refusal(av, shape, settings.encoder), av.open(file, "w", **how) as container:
         stream = _stream(container, shape, settings)
+        with scheduling_kept():
+            stream.codec_context.open()
         for packet in _in_time(_packets(av, stream, frames, settings)):
             packet_bytes[packet.pts] = packet.size
             container.mux(packet)
