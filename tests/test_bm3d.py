@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from skimage import data
 
+from napari_tcsdl._bm3d_steps import block_side, wavelet_matrix
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.bm3d import _block_side, _wavelet_matrix, bm3d, whiten
+from napari_tcsdl.bm3d import bm3d, whiten
 
 PACKAGE = {
     "camera": (31.57, 28.78, 25.20),
@@ -102,8 +103,8 @@ def test_borders_are_denoised_as_well():
 def test_blocks_are_large_for_lattices_and_weak_signals():
     for name, sigma, side in (("camera", 25, 8), ("camera", 150, 16), ("lattice", 25, 16)):
         frame = noisy(scene(name), sigma) / sigma
-        assert _block_side(frame.astype(np.float32)) == side
-    assert _block_side(np.zeros((12, 90), np.float32)) == 8
+        assert block_side(frame.astype(np.float32)) == side
+    assert block_side(np.zeros((12, 90), np.float32)) == 8
 
 
 def test_correlated_noise_is_told_from_signal_by_its_spectrum():
@@ -136,7 +137,7 @@ def test_whitened_noise_is_white_and_can_be_coloured_again():
 
 def test_wavelets_of_a_block():
     """Rows have unit length; all but the first are blind to a constant, as the name says."""
-    matrix = _wavelet_matrix(8)
+    matrix = wavelet_matrix(8)
     np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1)
     np.testing.assert_allclose(matrix[0], np.sqrt(1 / 8))
     np.testing.assert_allclose(matrix[1:].sum(axis=1), 0, atol=1e-12)

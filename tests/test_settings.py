@@ -3,8 +3,7 @@ import json
 import pytest
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.io import _entropy
-from napari_tcsdl.settings import ENTROPY_CODINGS, Settings
+from napari_tcsdl.settings import Settings
 
 
 def test_settings_survive_json():
@@ -30,10 +29,6 @@ def test_impossible_companding_is_refused(value):
 def test_an_unknown_entropy_coding_is_refused():
     with pytest.raises(InputError, match="got entropy coding 'zip', expected one of zstd, jpegls"):
         Settings(entropy="zip")
-
-
-def test_settings_and_files_know_the_same_entropy_codings():
-    assert ENTROPY_CODINGS == _entropy.ENTROPY_CODINGS
 
 
 def test_an_unknown_reference_is_refused():

@@ -4,6 +4,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from napari_tcsdl._sum_table import sum_table
 from napari_tcsdl.companding import companding_table
 from napari_tcsdl.describe import describe
 from napari_tcsdl.io import Storage, stored_size
@@ -11,7 +12,7 @@ from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.pipeline import compress
 from napari_tcsdl.settings import Settings
-from napari_tcsdl.storage import StorageRatios, measure_raw_coding, storage_ratios, sums_alike
+from napari_tcsdl.storage import StorageRatios, measure_raw_coding, storage_ratios
 
 SETTINGS = Settings(compression_ratio=4, mask_tile=16, device="cpu", seed=5)
 COUNTING = NoiseModel(1.0, 0.0)
@@ -108,15 +109,20 @@ def test_the_ratios_are_said_in_words():
 def test_sums_of_whole_frames_are_rounded_to_the_same_share_of_their_noise(lattice, dtype):
     frames = lattice.astype(dtype)
     summed = frames.sum(axis=0, dtype="float32" if dtype == "float32" else "uint16")
-    storage = sums_alike(Storage(TABLE, "jpegls"), COUNTING, 12, frames.dtype, float(summed.max()))
-    table = storage.companding
-    assert (table.fraction, storage.entropy) == (0.5, "jpegls")
+    table = sum_table(COUNTING, 12, frames.dtype, float(summed.max()), 0.5)
+    assert table.fraction == 0.5
     error = table.expand(table.compress(summed)).astype(float) - summed
     # Poisson: the variance of the sum is the sum.
     assert error.var() == pytest.approx(0.25 / 12 * summed.mean(), rel=0.1)
-    assert stored_size(summed, storage) < stored_size(summed, Storage(entropy="jpegls"))
+    exact, rounded = Storage(entropy="jpegls"), Storage(table, "jpegls")
+    assert stored_size(summed, rounded) < stored_size(summed, exact)
 
 
-@pytest.mark.parametrize(("storage", "noise"), [(Storage(), COUNTING), (Storage(TABLE), None)])
-def test_where_measurements_are_exact_so_are_sums(storage, noise):
-    assert sums_alike(storage, noise, 12, np.dtype("uint8"), 1000.0).companding is None
+@pytest.mark.parametrize(("noise", "fraction"), [(COUNTING, 0.0), (None, 0.5)])
+def test_sums_without_noise_or_fraction_are_exact(noise, fraction):
+    assert sum_table(noise, 12, np.dtype("uint8"), 1000.0, fraction) is None
+
+
+def test_where_measurements_are_exact_frames_are_coded_exactly(lattice):
+    coding = measure_raw_coding(Movie(lattice), Storage(entropy="best"), COUNTING)
+    assert coding["companded"] == coding["lossless"]

@@ -91,10 +91,16 @@ class Differences(NamedTuple):
     own: NDArray[np.float32]  # plain means of the same frames
     others: NDArray[np.float32] | None  # of the frames before and after, with noise of their own
     rows: NDArray[np.intp]  # of the frame that these are
+    weights: NDArray[np.float32]  # of the frames in a difference
+
+    def filtered(self, kernel: NDArray[Any]) -> Differences:
+        """Differences convolved with ``kernel``; values stay as they are."""
+        each = (oaconvolve(one, kernel, "same").astype(np.float32) for one in self.differences)
+        return self._replace(differences=np.stack(list(each)))
 
 
-def differences_of(frames: NDArray[Any], kernel: NDArray[Any] | None = None) -> Differences:
-    """At most ``_MAX_VALUES`` differences, convolved with ``kernel`` if there is one."""
+def differences_of(frames: NDArray[Any]) -> Differences:
+    """At most ``_MAX_VALUES`` differences, with weights of :func:`difference_weights`."""
     weights = difference_weights(frames)
     n = len(weights)
     starts = np.arange(len(frames) - n + 1)
@@ -114,10 +120,9 @@ def differences_of(frames: NDArray[Any], kernel: NDArray[Any] | None = None) -> 
         if len(near) > n:
             rest = np.concatenate((near[: start - first], near[start - first + n :]))
             parts[3].append(rest.mean(axis=0))
-    if kernel is not None:
-        parts[0] = [oaconvolve(each, kernel, "same").astype(np.float32) for each in parts[0]]
     differences, values, own = (np.stack(part) for part in parts[:3])
-    return Differences(differences, values, own, np.stack(parts[3]) if parts[3] else None, rows)
+    others = np.stack(parts[3]) if parts[3] else None
+    return Differences(differences, values, own, others, rows, weights)
 
 
 def line_of(parts: Differences) -> Line:

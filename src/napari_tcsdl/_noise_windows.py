@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import uniform_filter
 
-from ._noise_line import combined, difference_weights
+from ._noise_line import combined
 from .noise import NoiseModel
 
 SIDE = 64
@@ -93,9 +93,8 @@ def typical(power: NDArray[np.float32]) -> NDArray[np.float64]:
     return typical
 
 
-def welch(frames: NDArray[Any], noise: NoiseModel) -> Windows:
-    """Power of overlapping Hann windows of differences in time."""
-    weights = difference_weights(frames)
+def welch(frames: NDArray[Any], noise: NoiseModel, weights: NDArray[np.float32]) -> Windows:
+    """Power of overlapping Hann windows of differences in time with these ``weights``."""
     side = min(SIDE, *frames.shape[1:]) // 2 * 2
     window = hann(side).astype(np.float32)
     tops, lefts = (range(0, n - side + 1, side // 2) for n in frames.shape[1:])

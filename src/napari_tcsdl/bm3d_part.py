@@ -18,17 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._bm3d_kernels import Step
-from .bm3d import (
-    _NO_NOISE,
-    _RADIUS,
-    _STRIDE,
-    _block_side,
-    _checked_power,
-    _filtered,
-    _steps,
-    bm3d,
-    whiten,
-)
+from ._bm3d_steps import NO_NOISE, RADIUS, STRIDE, block_side, checked_power, filtered, steps_for
+from .bm3d import bm3d, whiten
 
 _COLOUR_REACH = 32
 """[px] Beyond which the colour of noise, put on again, brings nothing from one pixel to another."""
@@ -90,13 +81,13 @@ def bm3d_part(
         As :func:`~napari_tcsdl.bm3d.bm3d` does.
     """
     bm3d(frame, 0.0, spectrum)  # refuses what it would refuse
-    if _NO_NOISE * float(np.ptp(frame)) >= 1:
+    if NO_NOISE * float(np.ptp(frame)) >= 1:
         return frame[part]
-    power = None if spectrum is None else _checked_power(spectrum, frame.shape)
+    power = None if spectrum is None else checked_power(spectrum, frame.shape)
     white = frame if power is None else whiten(frame, power)
     mean = white.mean()
     noisy = (white - mean).astype(np.float32)
-    steps = _steps_of(noisy)
+    steps = steps_for(block_side(noisy))  # of the whole frame
     around = _around(part, noisy.shape, steps[0].block, coloured=power is not None)
     crop = np.ascontiguousarray(noisy[around])
     denoised: NDArray[np.float64] = mean + _two_steps(crop, steps, effort or Effort())
@@ -113,13 +104,8 @@ def is_worth_it(part: Part, shape: tuple[int, ...], *, coloured: bool) -> bool:
 
     ``coloured`` says whether the noise has a spectrum.
     """
-    sizes = (_sizes(_around(part, shape, block, coloured=coloured)) for block in _RADIUS)
+    sizes = (_sizes(_around(part, shape, block, coloured=coloured)) for block in RADIUS)
     return all(2 * height * width < shape[0] * shape[1] for height, width in sizes)
-
-
-def _steps_of(noisy: NDArray[np.float32]) -> tuple[Step, Step]:
-    """Choose the two steps as for the whole frame."""
-    return _steps(_block_side(noisy))
 
 
 def _two_steps(
@@ -136,8 +122,8 @@ def _two_steps(
             return run(begin, *arguments)
 
         first, second = steps
-        pilot = _filtered(noisy, noisy, first, stoppable)
-        return _filtered(noisy, pilot, second, stoppable).astype(np.float64)
+        pilot = filtered(noisy, noisy, first, stoppable)
+        return filtered(noisy, pilot, second, stoppable).astype(np.float64)
 
 
 def _around(part: Part, shape: tuple[int, ...], block: int, *, coloured: bool) -> Part:
@@ -147,7 +133,7 @@ def _around(part: Part, shape: tuple[int, ...], block: int, *, coloured: bool) -
     within the radius of the search, and the others that this one found, to their ends. The colour
     of noise is put on as if frames went on periodically: near a border it needs the one opposite.
     """
-    margin = 2 * (2 * _RADIUS[block] + 2 * block) + (_COLOUR_REACH if coloured else 0)
+    margin = 2 * (2 * RADIUS[block] + 2 * block) + (_COLOUR_REACH if coloured else 0)
     bounds = _bounds(part, shape)
     inner = all(
         start >= _COLOUR_REACH and stop <= size - _COLOUR_REACH
@@ -155,7 +141,7 @@ def _around(part: Part, shape: tuple[int, ...], block: int, *, coloured: bool) -
     )
     if coloured and not inner:
         return slice(0, shape[0]), slice(0, shape[1])
-    stride = _STRIDE[block]  # of reference blocks: there must be the same
+    stride = STRIDE[block]  # of reference blocks: there must be the same
     rows, columns = (
         slice(max(0, start - margin) // stride * stride, min(size, stop + margin))
         for (start, stop), size in zip(bounds, shape, strict=True)

@@ -26,6 +26,9 @@ LARGEST_FRACTION = 2.0
 MAX_CODES = 2**16
 """More are worth no table: what needs them is stored as it is."""
 
+ENTROPY_CODINGS = ("zstd", "jpegls", "jpegxl", "best")
+"""How what is left may be coded; see :class:`napari_tcsdl.io.Storage`."""
+
 _LARGEST_LOOKUP = 2**22  # sums below this are coded by one look-up each
 _HEADROOM = 4  # times the expected highest value: how far tables follow the noise
 _TAIL = 2.0**-6  # relative step beyond that, up to the largest possible sum

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ._noise_line import Line, differences_of, line_of, line_of_counts
+from ._noise_line import Differences, Line, differences_of, line_of, line_of_counts
 from ._validation import InputError
 
 _COUNTING_TOLERANCE = 0.25  # of var = mean: motion and coincidence loss blur the estimate
@@ -90,16 +90,13 @@ class NoiseModel:
         )
 
 
-def estimate_noise(frames: NDArray[Any], kernel: NDArray[Any] | None = None) -> NoiseModel:
+def estimate_noise(frames: NDArray[Any]) -> NoiseModel:
     """Estimate the noise model from differences of consecutive frames.
 
     Parameters
     ----------
     frames
         (n ≥ 2, H, W), consecutive in time, detector units.
-    kernel
-        Filter of the differences that keeps the variance of noise and leaves out the frequencies
-        at which the scene changes, where these are known.
 
     Returns
     -------
@@ -128,12 +125,31 @@ def estimate_noise(frames: NDArray[Any], kernel: NDArray[Any] | None = None) -> 
     moves fast, or everywhere, is taken for noise: the estimate is then too high, which
     :func:`napari_tcsdl.noise_spectrum.measure_noise` notices and takes off.
     """
+    return noise_of(checked_differences(frames))
+
+
+def checked_differences(frames: NDArray[Any]) -> Differences:
+    """Take the differences of which :func:`noise_of` makes a model.
+
+    Raises
+    ------
+    InputError
+        If ``frames`` is not (n ≥ 2, H, W).
+    """
     if frames.ndim != 3 or len(frames) < 2:
         raise InputError(
             f"got frames of shape {frames.shape}, expected at least two frames (n, H, W) to tell "
             "noise from signal; give consecutive frames of the movie"
         )
-    parts = differences_of(frames, kernel)
+    return differences_of(frames)
+
+
+def noise_of(parts: Differences) -> NoiseModel:
+    """Noise model of frames by their differences; see :func:`estimate_noise`.
+
+    Of differences from which a filter left out the frequencies at which the scene changes
+    (:meth:`Differences.filtered`), too, if it keeps the variance of noise.
+    """
     level = float(parts.values.mean(dtype=np.float64))
 
     def model_of(line: Line) -> NoiseModel:

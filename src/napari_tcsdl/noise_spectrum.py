@@ -19,11 +19,11 @@ from scipy import fft
 from ._dark_level import dark_level
 from ._detector_spectrum import fitted_detector
 from ._noise_doubt import NUMBERS, SURE, Doubt, gain_error, moved_share
-from ._noise_line import differences_of, instrument, line_of
+from ._noise_line import Differences, difference_weights, instrument, line_of
 from ._noise_windows import SIDE as SIDE
 from ._noise_windows import hann, typical, welch
 from ._validation import InputError
-from .noise import NoiseModel, estimate_noise
+from .noise import NoiseModel, checked_differences, noise_of
 
 REACH = 2
 """[px] Distance up to which :attr:`NoiseSpectrum.correlation` is given."""
@@ -154,29 +154,29 @@ def measure_noise(frames: NDArray[Any]) -> MeasuredNoise:
     InputError
         If ``frames`` is not (n ≥ 2, H, W).
     """
-    model = estimate_noise(frames)
+    parts = checked_differences(frames)
+    model = noise_of(parts)
     if min(frames.shape[1:]) < LEAST_SIDE:
         return MeasuredNoise(model, _WHITE)
-    spectrum, kernel = _measured(frames, model)
+    spectrum, kernel = _measured(frames, model, parts.weights)
     # So little is within what a few windows may be wrong by; the model is of all pixels.
     excess = spectrum.excess if abs(spectrum.excess) > _SLIGHT else 0.0
     expected = _mean_variance(frames, model) / (1 + excess)
     if kernel is not None:
         # The slope once more, by the frequencies that the scene leaves alone.
-        model = estimate_noise(frames, kernel)
+        model = noise_of(parts.filtered(kernel))
     share = expected / (_mean_variance(frames, model) or 1.0)
     model = replace(model, gain=share * model.gain, offset_variance=share * model.offset_variance)
     pedestal, read_noise = dark_level(frames, model) or (None, None)
     model = replace(model, pedestal=pedestal, read_noise=read_noise)
-    doubt = spectrum.doubt._replace(**_doubts(frames, model, spectrum.excess))
+    doubt = spectrum.doubt._replace(**_doubts(parts, model, spectrum.excess))
     return MeasuredNoise(model, replace(spectrum, doubt=doubt))
 
 
-def _doubts(frames: NDArray[Any], model: NoiseModel, excess: float) -> dict[str, float]:
+def _doubts(parts: Differences, model: NoiseModel, excess: float) -> dict[str, float]:
     """Return what the spectrum alone does not show of how far the model may be off."""
-    parts = differences_of(frames)
     level = model.mean or 0.0
-    # As in estimate_noise: counted electrons alone may show their slope by their own sums.
+    # As in noise_of: counted electrons alone may show their slope by their own sums.
     by_sums = model.counting and line_of(parts).gain == 0
     by = parts.own if by_sums else instrument(parts)
     return {
@@ -225,16 +225,16 @@ def measure_noise_spectrum(frames: NDArray[Any], noise: NoiseModel) -> NoiseSpec
             f"{LEAST_SIDE} × {LEAST_SIDE} px (n, H, W) to measure how their noise is "
             "correlated; give consecutive frames"
         )
-    return _measured(frames, noise)[0]
+    return _measured(frames, noise, difference_weights(frames))[0]
 
 
 def _measured(
-    frames: NDArray[Any], noise: NoiseModel
+    frames: NDArray[Any], noise: NoiseModel, weights: NDArray[np.float32]
 ) -> tuple[NoiseSpectrum, NDArray[np.float64] | None]:
     """Spectrum, and the filter that leaves out what the scene changes, if there is any."""
     if not _mean_variance(frames, noise) > 0:
         return _WHITE, None
-    windows = welch(frames, noise)
+    windows = welch(frames, noise, weights)
     if not len(windows.power):
         return _WHITE, None
     quiet = windows.quiet()

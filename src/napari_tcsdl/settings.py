@@ -8,10 +8,10 @@ from numbers import Integral
 from typing import Any
 
 from ._validation import InputError, check_compression_ratio
+from .companding import ENTROPY_CODINGS as ENTROPY_CODINGS
 from .companding import check_fraction
 
 REFERENCES = ("denoised", "raw", "truth")
-ENTROPY_CODINGS = ("zstd", "jpegls", "jpegxl", "best")
 
 SMALLEST_TILE = 64
 """[px] Smaller decoder tiles would be mostly overlap."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._sum_table import sum_table
 from ._validation import InputError
-from .companding import companding_table
 from .io import CompressedMovie, Storage, stored_size
 from .movie import Movie
 from .noise import NoiseModel
@@ -92,42 +92,6 @@ def storage_ratios(compressed: CompressedMovie) -> StorageRatios:
     )
 
 
-def sums_alike(
-    storage: Storage,
-    noise: NoiseModel | None,
-    n_frames: int,
-    dtype: np.dtype[Any],
-    expected: float,
-) -> Storage:
-    """How sums of whole frames are stored, as finely rounded and coded as measurements are.
-
-    Parameters
-    ----------
-    storage
-        Of the measurements.
-    noise
-        Of one frame; None keeps sums exactly.
-    n_frames
-        Frames in a sum; 1 for frames themselves.
-    dtype
-        Of the frames.
-    expected
-        Largest sum to be expected [detector units].
-
-    Returns
-    -------
-    Storage
-        With a table of its own, since more exposures have more noise; without one where the
-        measurements have none.
-    """
-    if storage.companding is None or noise is None:
-        return replace(storage, companding=None)
-    highest = expected if dtype.kind == "f" else n_frames * int(np.iinfo(dtype).max)
-    fraction = storage.companding.fraction
-    table = companding_table(noise, n_frames, highest, fraction, expected=expected)
-    return replace(storage, companding=table)
-
-
 def measure_raw_coding(
     movie: Movie, storage: Storage, noise: NoiseModel
 ) -> dict[str, float] | None:
@@ -150,9 +114,12 @@ def measure_raw_coding(
         on; None if no frame of the sample can be read.
     """
     exact, alike, pixels = 0, 0, 0
+    fraction = storage.companding.fraction if storage.companding else 0.0
     for patch in _patches(movie):
+        # A table of their own: sums have more exposures, and more noise.
+        table = sum_table(noise, 1, patch.dtype, float(patch.max()), fraction)
         exact += stored_size(patch, Storage(entropy="best"))
-        alike += stored_size(patch, sums_alike(storage, noise, 1, patch.dtype, float(patch.max())))
+        alike += stored_size(patch, replace(storage, companding=table))
         pixels += patch.size
     if not pixels:
         return None

@@ -144,7 +144,8 @@ class Watched(Cut):
 def test_pieces_are_let_go_while_the_stream_goes_on(codec, tmp_path):
     movie = Watched(noisy_movie(40, 24, 24), length=4)
     encode_movie(codec, movie, middle(codec), RANGE, tmp_path / "stored")
-    assert movie.most <= 2  # frames that were taken last keep theirs
+    # Of ten: frames that were taken last keep theirs, and zarr's thread lets go in its own time.
+    assert movie.most <= 3
 
 
 @pytest.mark.parametrize("name", ["mjpeg_avi", "frame_binning", "frame_dropping"])

@@ -3,25 +3,67 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
+from functools import lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from decoding_helpers import GAP_TV, WAIT
+from made_up_runs import Tell
 from napari.components import ViewerModel
-from panel_helpers import SPAN
+from napari.utils.key_bindings import KeymapHandler
+from panel_helpers import held_run, offer_made_up_choices
+from planted_fringes import PIXEL, planted
 
-from napari_tcsdl.comparison import FrameScores
 from napari_tcsdl.display._qt.worker import THREAD_NAME
-from napari_tcsdl.display.job import BlockReady, Finished, Prepared
-from napari_tcsdl.display.roles import JPEG, MEASUREMENT, RECONSTRUCTION
-from napari_tcsdl.display.store import ResultStore
+from napari_tcsdl.display.controller import Controller
+from napari_tcsdl.display.job import ComparisonJob
 from napari_tcsdl.settings import Settings
 
-CODECS = ("raw", "unfolding", "binning", "jpeg_raw_over_B", "jpeg_same_bytes")
-REAL_BYTES = {"measurements": 700, "masks": 200, "metadata": 100, "total": 1000}
+QT_WORDS = ("_qt", "qtpy", "pyqtgraph")
+QT_FIXTURES = {"qtbot", "qapp", "window", "make_napari_viewer", "without_canvas"}
+
+
+def pytest_collection_modifyitems(items):
+    """Give tests that touch no Qt the keyword ``any_binding``: to run them with one suffices.
+
+    ``-k "not any_binding"`` is the second pass, with the other binding. Those left out use neither
+    a fixture of Qt nor anything from a file that names Qt; that what they test imports none is
+    a contract of the package (``display`` without ``_qt``), checked by lint-imports.
+    """
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not _needs_qt(item):
+            item.extra_keyword_matches.add("any_binding")
+
+
+def _needs_qt(item) -> bool:
+    if QT_FIXTURES & set(item.fixturenames) or _names_qt(item.path):
+        return True
+    found = [
+        each
+        for name in item.fixturenames
+        for each in item._fixtureinfo.name2fixturedefs.get(name, ())
+    ]
+    files = {Path(each.func.__code__.co_filename) for each in found if hasattr(each, "func")}
+    # This file is the one that names Qt and whose fixtures are known by name.
+    return any(_names_qt(file) for file in files - {Path(__file__)} if file.name == "conftest.py")
+
+
+@lru_cache
+def _names_qt(file: Path) -> bool:
+    """Whether a file of tests names Qt, or takes something from a helper here that does."""
+    text = file.read_text("utf-8")
+    helpers = [
+        Path(__file__).parent / f"{name}.py"
+        for name in re.findall(r"^from (\w+) import", text, re.M)
+    ]
+    return any(word in text for word in QT_WORDS) or any(
+        _names_qt(helper) for helper in helpers if helper.exists()
+    )
 
 
 def has_display() -> bool:
@@ -58,61 +100,8 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def tell(monkeypatch):
+def tell():
     """Report made-up results for a job, as the job itself would."""
-
-    def prepared(job) -> Prepared:
-        store = ResultStore(
-            job.movie.shape,
-            job.settings.compression_ratio,
-            {
-                RECONSTRUCTION: np.dtype(np.float32),
-                JPEG: job.movie.dtype,
-                MEASUREMENT: np.dtype(np.float32),
-            },
-        )
-        return Prepared(job.generation, store, (0.0, 100.0))
-
-    def block(job, store, index) -> BlockReady:
-        ratio = job.settings.compression_ratio
-        first = index * ratio
-        count = min(ratio, job.n_frames - first)
-        height, width = job.movie.shape[1:]
-        store.write(RECONSTRUCTION, first, np.full((count, height, width), 1.0 + index))
-        store.write(JPEG, first, np.full((count, height, width), 10.0 + index))
-        store.write(MEASUREMENT, index, np.full((1, height, width), 50.0 + index))
-        scores = tuple(
-            FrameScores(codec, frame, psnr=20.0 + frame + number, ssim=0.1 * number, bytes=100)
-            for number, codec in enumerate(CODECS)
-            for frame in range(first, first + count)
-        )
-        descriptions = dict.fromkeys(CODECS, "made up")
-        return BlockReady(
-            job.generation, index, first, count, scores, descriptions, (5.0, 95.0), {JPEG: 42}, SPAN
-        )
-
-    class Tell:
-        @staticmethod
-        def prepared(job):
-            return prepared(job)
-
-        @staticmethod
-        def block(job, store, index):
-            return block(job, store, index)
-
-        @staticmethod
-        def finished(job, store):
-            return Finished(job.generation, 900, dict(REAL_BYTES), store.compressed_path)
-
-        @staticmethod
-        def everything(job, report) -> ResultStore:
-            first = prepared(job)
-            report(first)
-            for index in range(-(-job.n_frames // job.settings.compression_ratio)):
-                report(block(job, first.store, index))
-            report(Tell.finished(job, first.store))
-            return first.store
-
     return Tell
 
 
@@ -122,7 +111,7 @@ def no_thread_is_left():
     yield
     left = [t for t in threading.enumerate() if t.name == THREAD_NAME]
     for thread in left:
-        thread.join(30)  # torch takes long to load on a busy machine
+        thread.join(120)  # torch takes long to load on a busy machine
     assert not [t for t in left if t.is_alive()], "a worker thread is left"
 
 
@@ -235,3 +224,67 @@ def shown(qtbot):
     yield show
     for dock in docks:
         dock.shut_down()
+
+
+@pytest.fixture
+def two(viewer):
+    """Two calibrated movies of 6 frames of 256²."""
+    frames = planted()
+    calibrated = {"scale": (0.5, PIXEL, PIXEL), "units": ("s", "nm", "nm")}
+    viewer.add_image(frames, name="raw", **calibrated)
+    viewer.add_image(frames[::-1].copy(), name="rival", **calibrated)
+    viewer.dims.set_point(0, 0.0)
+    return viewer.layers
+
+
+@pytest.fixture
+def press(viewer):
+    """Press a key as the canvas does."""
+    handler = KeymapHandler()
+    handler.keymap_providers = [viewer]
+    return handler.press_key
+
+
+@pytest.fixture
+def controller(viewer, layer, settings, tell):
+    """A comparison that is done: 9 frames, B = 4."""
+    controller = Controller(viewer)
+    tell.everything(controller.start(layer, settings), controller.apply)
+    yield controller
+    controller.close()
+
+
+@pytest.fixture
+def made_up(monkeypatch, tell):
+    """Runs of Compare report made-up results; ``gate`` holds them after the first block."""
+    gate = threading.Event()
+    monkeypatch.setattr(ComparisonJob, "run", held_run(tell, gate))
+    yield gate
+    gate.set()
+
+
+@pytest.fixture
+def step_panel(qtbot, viewer, monkeypatch):
+    """Make the panel of a step, which is told what there is without loading torch."""
+    offer_made_up_choices(monkeypatch)
+    made = []
+
+    def make(kind):
+        made.append(kind(viewer))
+        qtbot.addWidget(made[-1])
+        return made[-1]
+
+    yield make
+    for panel in made:
+        panel.shut_down()
+
+
+@pytest.fixture
+def one_thread():
+    """Small networks are fastest on one thread."""
+    import torch  # late: most tests here need none
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

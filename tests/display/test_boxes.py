@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from look_helpers import shown_in
 
 from napari_tcsdl.display.controller import Controller
 from napari_tcsdl.display.roles import CONSISTENCY, DEFAULT_ROLES, ROLES, in_order
@@ -15,10 +16,6 @@ def controller(viewer):
     controller = Controller(viewer)
     yield controller
     controller.clear()
-
-
-def names(viewer):
-    return [layer.name for layer in viewer.layers if layer.visible]
 
 
 def test_order_is_that_of_the_table():
@@ -34,7 +31,7 @@ def test_a_real_run_can_show_every_role(controller, viewer, layer, settings):
     assert controller.shown_roles() == list(DEFAULT_ROLES)
     for role in ROLES:
         controller.show_role(role)
-    assert names(viewer) == list(ROLES)
+    assert shown_in(viewer) == list(ROLES)
     viewer.dims.set_current_step(0, 5)
     shown = {layer.name: layer._slice.image.view for layer in viewer.layers if layer.visible}
     assert np.isfinite(shown["uncertainty"]).all()
@@ -50,10 +47,10 @@ def test_a_real_run_can_show_every_role(controller, viewer, layer, settings):
 def test_a_box_can_be_hidden_and_shown_again(controller, viewer, layer, settings, tell):
     tell.everything(controller.start(layer, settings), controller.apply)
     controller.show_role("JPEG", False)
-    assert names(viewer) == ["raw", "reconstruction", "measurement"]
+    assert shown_in(viewer) == ["raw", "reconstruction", "measurement"]
     assert viewer.canvas.grid.shape[0] * viewer.canvas.grid.shape[1] in (3, 4)
     controller.show_role("JPEG")
-    assert names(viewer) == ["raw", "reconstruction", "JPEG", "measurement"]
+    assert shown_in(viewer) == ["raw", "reconstruction", "JPEG", "measurement"]
 
 
 def test_the_grid_shrinks_with_its_boxes(controller, viewer, layer, settings, tell):
@@ -69,7 +66,7 @@ def test_the_grid_shrinks_with_its_boxes(controller, viewer, layer, settings, te
 def test_boxes_that_were_chosen_stay_so_in_the_next_run(controller, viewer, layer, settings, tell):
     controller.show_role("measurement", False)
     tell.everything(controller.start(layer, settings), controller.apply)
-    assert names(viewer) == ["raw", "reconstruction", "JPEG"]
+    assert shown_in(viewer) == ["raw", "reconstruction", "JPEG"]
 
 
 def test_contrast_of_frames_is_not_forced_on_maps(controller, viewer, layer, settings, tell):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
-from panel_helpers import WAIT, controls_without_tooltip, offer_made_up_choices
+from look_helpers import names_in
+from panel_helpers import WAIT, controls_without_tooltip
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tcsdl._validation import Cancelled, InputError, OutputError
@@ -17,14 +17,11 @@ from napari_tcsdl.io import open_compressed
 
 
 @pytest.fixture
-def panel(qtbot, viewer, layer, monkeypatch):
+def panel(layer, step_panel):
     """Over the calibrated movie of 9 frames, B = 4."""
-    offer_made_up_choices(monkeypatch)
-    panel = CompressPanel(viewer)
-    qtbot.addWidget(panel)
+    panel = step_panel(CompressPanel)
     panel.form.ratio.setValue(4)
-    yield panel
-    panel.shut_down()
+    return panel
 
 
 @pytest.fixture
@@ -41,10 +38,6 @@ def held(monkeypatch):
     monkeypatch.setattr(CompressionJob, "run", held_run)
     yield gate
     gate.set()
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
 
 
 # --- built ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from look_helpers import names_in
 
 from napari_tcsdl import pipeline
 from napari_tcsdl._validation import Cancelled, OutputError, TcsdlError
@@ -22,10 +23,6 @@ SETTINGS = Settings(compression_ratio=4, mask_tile=16)
 @pytest.fixture
 def target(tmp_path) -> Path:
     return tmp_path / "lattice.tcs.zarr"
-
-
-def everything_in(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
 
 
 class Source:
@@ -45,7 +42,7 @@ def test_the_file_is_complete_and_alone(movie, target):
     job = CompressionJob(3, movie, target, SETTINGS)
     assert job.n_frames == 9
     job.run(reports.append, fractions.append)
-    assert everything_in(target.parent) == [target.name]
+    assert names_in(target.parent) == [target.name]
     assert validate(target) == []
     compressed = open_compressed(target)
     assert compressed.frames_valid == 9
@@ -67,7 +64,7 @@ def test_a_file_that_is_there_stays(movie, target):
     with pytest.raises(OutputError, match=r"which exists already, expected a new name; choose"):
         CompressionJob(2, movie, target, SETTINGS).run(pytest.fail, lambda _: None)
     assert target.stat().st_mtime_ns == before
-    assert everything_in(target.parent) == [target.name]
+    assert names_in(target.parent) == [target.name]
 
 
 def test_cancel_leaves_nothing(movie, target):
@@ -79,7 +76,7 @@ def test_cancel_leaves_nothing(movie, target):
 
     with pytest.raises(Cancelled):
         job.run(pytest.fail, stop)
-    assert everything_in(target.parent) == []
+    assert names_in(target.parent) == []
 
 
 def test_a_cancel_after_the_last_step_leaves_nothing_either(movie, target, monkeypatch):
@@ -93,7 +90,7 @@ def test_a_cancel_after_the_last_step_leaves_nothing_either(movie, target, monke
     monkeypatch.setattr(pipeline, "compress", stopped_at_the_end)
     with pytest.raises(Cancelled):
         job.run(pytest.fail, lambda _: None)
-    assert everything_in(target.parent) == []
+    assert names_in(target.parent) == []
 
 
 def test_an_error_in_the_middle_leaves_nothing(movie, frames, target):
@@ -104,7 +101,7 @@ def test_an_error_in_the_middle_leaves_nothing(movie, frames, target):
     movie = replace(movie, source=Source(frames, broken))
     with pytest.raises(TcsdlError, match=r"^got ValueError \(the disk has a scratch\), expected"):
         CompressionJob(1, movie, target, SETTINGS).run(pytest.fail, lambda _: None)
-    assert everything_in(target.parent) == []
+    assert names_in(target.parent) == []
 
 
 def test_a_folder_that_is_not_there(movie, target):
@@ -124,7 +121,7 @@ def test_a_full_disk_at_the_very_end(movie, target, monkeypatch):
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(OutputError, match=rf"^got No space left on device while writing {target}"):
         CompressionJob(1, movie, target, SETTINGS).run(pytest.fail, lambda _: None)
-    assert everything_in(target.parent) == []
+    assert names_in(target.parent) == []
 
 
 def test_the_writer_complains_of_the_name_that_was_asked_for(movie, target, monkeypatch):
@@ -160,4 +157,4 @@ def test_a_stopped_run_that_is_still_at_work_does_not_touch_the_next(movie, fram
     thread.join(10)
     assert ended
     assert validate(target) == []
-    assert everything_in(target.parent) == [target.name]
+    assert names_in(target.parent) == [target.name]

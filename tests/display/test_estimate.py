@@ -140,3 +140,11 @@ def test_the_cost_of_a_real_comparison(estimate, layer, qtbot):
     estimate.ask(layer, replace(FOUR, compression_ratio=30))
     text = "got compression ratio B = 30 for a movie of 9 frames"
     qtbot.waitUntil(lambda: estimate.label.text().startswith(text), timeout=WAIT)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.46, "0.5 s"), (44, "40 s"), (200, "3 min"), (1000, "20 min"), (9000, "2 h"), (1e5, "30 h")],
+)
+def test_an_estimate_promises_one_digit(seconds, words):
+    assert estimate_module._roughly(seconds) == words

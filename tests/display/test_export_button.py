@@ -10,21 +10,11 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_tcsdl.display._qt.export_button import ExportButton
 from napari_tcsdl.display._qt.export_menu import CLIP, FIGURE, SCORES, file_of, suffixes_of
-from napari_tcsdl.display.controller import Controller
 from napari_tcsdl.display.export_job import ClipJob
 from napari_tcsdl.display.scoreboard import Basis
 from napari_tcsdl.display.snapshot import View
 
 WAIT = 30_000
-
-
-@pytest.fixture
-def controller(viewer, layer, settings, tell):
-    controller = Controller(viewer)
-    job = controller.start(layer, settings)
-    tell.everything(job, controller.apply)
-    yield controller
-    controller.close()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from PIL import Image
 
 from napari_tcsdl._validation import Cancelled, InputError, OutputError
 from napari_tcsdl.comparison import FrameScores
-from napari_tcsdl.display.controller import Controller
 from napari_tcsdl.display.export_job import ClipJob, Exported, FigureJob, ScoresJob
 from napari_tcsdl.display.lazy import LazyStack
 from napari_tcsdl.display.roles import RAW
@@ -21,15 +20,6 @@ from napari_tcsdl.display.score_text import BASIS_COLUMNS
 from napari_tcsdl.display.scoreboard import Basis, ScoreBoard
 from napari_tcsdl.display.snapshot import view_of
 from napari_tcsdl.report import SCORE_COLUMNS, scores_csv
-
-
-@pytest.fixture
-def controller(viewer, layer, settings, tell):
-    controller = Controller(viewer)
-    job = controller.start(layer, settings)
-    tell.everything(job, controller.apply)
-    yield controller
-    controller.close()
 
 
 @pytest.fixture

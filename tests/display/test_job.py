@@ -108,12 +108,28 @@ class OutOfMemoryError(RuntimeError):
     """Named as torch's, which needs a GPU to be raised."""
 
 
+class AcceleratorError(RuntimeError):
+    """Named as torch's, which is raised where a device has failed."""
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "sentence"),
     [
         (OutOfMemoryError("CUDA"), DeviceError, "^got out of memory while decoding, expected room"),
         (MemoryError(), DeviceError, "choose the device 'cpu', a smaller B, or close other"),
         (OSError(errno.ENOSPC, "full"), OutputError, "^got a full disk while writing results"),
+        (RuntimeError("MPS backend out of memory"), DeviceError, "^got out of memory while"),
+        (AcceleratorError("CUDA error: out of memory"), DeviceError, "^got out of memory while"),
+        (
+            AcceleratorError("CUDA error: gone\nmore"),
+            DeviceError,
+            r"lost .*\(CUDA error: gone\), ",
+        ),
+        (
+            RuntimeError("CUDA error: unknown"),
+            DeviceError,
+            "^got the device lost while it",
+        ),
         (RuntimeError("lost\nthread"), TcsdlError, r"^got RuntimeError \(lost\), expected the run"),
         (KeyError(), TcsdlError, r"^got KeyError \(no message\), expected the run to end well"),
     ],

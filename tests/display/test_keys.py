@@ -15,14 +15,6 @@ LAYERS = [
 ]
 
 
-@pytest.fixture
-def press(viewer):
-    """Press a key as the canvas does."""
-    handler = KeymapHandler()
-    handler.keymap_providers = [viewer]
-    return handler.press_key
-
-
 @pytest.mark.parametrize("key", KEYS)
 def test_napari_leaves_our_keys_free(key):
     ours = coerce_keybinding(key)

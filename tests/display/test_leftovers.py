@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from look_helpers import names_in
 
 from napari_tcsdl.display import leftovers
 from napari_tcsdl.display.leftovers import clean_up, partial_name
@@ -24,10 +25,6 @@ with whole_folder(Path(sys.argv[1])) as partial:
     print(partial.name, flush=True)
     time.sleep(60)
 """
-
-
-def names_in(folder) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import threading
 
 import pytest
 from napari.components import ViewerModel
-from planted_fringes import PIXEL, planted
 from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtWidgets import QApplication
 
@@ -15,19 +14,7 @@ from napari_tcsdl.display._qt.fft_dock import FftDock
 from napari_tcsdl.display._qt.scores_dock import ScoresDock
 from napari_tcsdl.display._qt.workbench import Workbench
 
-
-@pytest.fixture
-def two(viewer):
-    """Two calibrated movies of 6 frames of 256²."""
-    frames = planted()
-    calibrated = {"scale": (0.5, PIXEL, PIXEL), "units": ("s", "nm", "nm")}
-    viewer.add_image(frames, name="raw", **calibrated)
-    viewer.add_image(frames[::-1].copy(), name="rival", **calibrated)
-    viewer.dims.set_point(0, 0.0)
-    return viewer.layers
-
-
-CYCLES = 50
+CYCLES = 20
 
 
 def callbacks(viewer: ViewerModel) -> int:
@@ -55,7 +42,7 @@ def census(viewer: ViewerModel) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("kind", [FftDock, ScoresDock, Workbench])
-def test_fifty_openings_leave_nothing_behind(kind, viewer, two, qtbot):
+def test_twenty_openings_leave_nothing_behind(kind, viewer, two, qtbot):
     def open_and_close():
         dock = kind(viewer)
         dock.show()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_helpers import CHOICES, WAIT, controls_without_tooltip, offer_made_up_choices
+from panel_helpers import CHOICES, WAIT, controls_without_tooltip
 
 from napari_tcsdl._validation import Cancelled, DeviceError, InputError
 from napari_tcsdl.display._qt.reconstruct_panel import NEEDS_A_FILE, ReconstructPanel
@@ -19,13 +19,9 @@ from napari_tcsdl.display.store import ResultStore
 
 
 @pytest.fixture
-def panel(qtbot, viewer, compressed_layer, monkeypatch):
+def panel(compressed_layer, step_panel):
     """Over a compressed file of 9 frames, B = 4."""
-    offer_made_up_choices(monkeypatch)
-    panel = ReconstructPanel(viewer)
-    qtbot.addWidget(panel)
-    yield panel
-    panel.shut_down()
+    return step_panel(ReconstructPanel)
 
 
 @pytest.fixture

@@ -7,20 +7,9 @@ import pytest
 
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.display.arrangement import label_of
-from napari_tcsdl.display.controller import Controller
 from napari_tcsdl.display.lazy import LazyStack
 from napari_tcsdl.display.roles import JPEG, MEASUREMENT, RAW, RECONSTRUCTION
 from napari_tcsdl.display.snapshot import snapshot, view_of
-
-
-@pytest.fixture
-def controller(viewer, layer, settings, tell):
-    """A comparison that is done: 9 frames, B = 4."""
-    controller = Controller(viewer)
-    job = controller.start(layer, settings)
-    tell.everything(job, controller.apply)
-    yield controller
-    controller.close()
 
 
 def by_title(pictures):

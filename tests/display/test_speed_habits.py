@@ -7,7 +7,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from planted_fringes import PIXEL, planted
 
 from napari_tcsdl.display._qt import fft_dock
 from napari_tcsdl.display._qt.compare_panel import ComparePanel
@@ -43,17 +42,6 @@ def count(monkeypatch):
         return calls
 
     return watch
-
-
-@pytest.fixture
-def two(viewer):
-    """Two calibrated movies of 6 frames of 256²."""
-    frames = planted()
-    calibrated = {"scale": (0.5, PIXEL, PIXEL), "units": ("s", "nm", "nm")}
-    viewer.add_image(frames, name="raw", **calibrated)
-    viewer.add_image(frames[::-1].copy(), name="rival", **calibrated)
-    viewer.dims.set_point(0, 0.0)
-    return viewer.layers
 
 
 class Gate:
@@ -165,7 +153,7 @@ def test_a_hidden_table_is_not_filled(shown, viewer, layer, settings, tell, coun
     panel.show()
     table = panel.results.table
     assert table.item(0, 1).text() == "27.00", "PSNR of raw in frame 7"
-    assert panel.results.caption.text().startswith("frame 7,")
+    assert panel.results.caption.text().startswith("frame 7 of ")
     panel.controller.clear()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from napari.utils.key_bindings import KeymapHandler
-from panel_helpers import controls_without_tooltip, destroy
-from qtpy.QtWidgets import QMainWindow
+import subprocess
+import sys
+from types import SimpleNamespace
 
-from napari_tcsdl.display._qt import view_box
+import pytest
+from panel_helpers import controls_without_tooltip, destroy
+from qtpy.QtWidgets import QMainWindow, QWidget
+
+from napari_tcsdl.display._qt import docks, view_box
 from napari_tcsdl.display._qt.docks import DOCKS, FFT, LEAST_WINDOW, SCORES, has_room
 from napari_tcsdl.display._qt.lifetime import Links
 from napari_tcsdl.display._qt.mode_bar import GRID
@@ -41,14 +44,6 @@ def run(box, layer, settings, tell):
     job = box.controller.start(layer, settings)
     tell.everything(job, box.controller.apply)
     return box.controller.run
-
-
-@pytest.fixture
-def press(viewer):
-    """Press a key as the canvas does."""
-    handler = KeymapHandler()
-    handler.keymap_providers = [viewer]
-    return handler.press_key
 
 
 # --- built ------------------------------------------------------------------------------------
@@ -153,7 +148,9 @@ def test_letting_go_brings_the_grid_back(box, run, viewer, without_canvas):
 def opened(monkeypatch):
     calls = []
     monkeypatch.setattr(view_box, "open_dock", lambda viewer, name: calls.append((viewer, name)))
-    monkeypatch.setattr(view_box, "open_all", lambda viewer, main: calls.append((viewer, "all")))
+    monkeypatch.setattr(
+        view_box, "open_all", lambda viewer, main, later: calls.append((viewer, "all"))
+    )
     return calls
 
 
@@ -179,3 +176,54 @@ def test_docks_open_by_themselves_once_and_only_where_there_is_room(box, opened,
     box.begin()
     assert opened == [(viewer, "all")]
     box.setParent(None)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Names of the docks that were made."""
+    names = []
+
+    def open_one(viewer, name):
+        names.append(name)
+        return QWidget()
+
+    monkeypatch.setattr(docks, "open_dock", open_one)
+    return names
+
+
+def test_docks_are_made_one_in_each_turn_of_the_window(made, qtbot):
+    viewer = SimpleNamespace(window=SimpleNamespace(dock_widgets={}))
+    waiting, seen = [], []
+    docks.open_all(viewer, None, waiting.append)
+    assert made == [], "the click returns at once"
+    while waiting:
+        waiting.pop(0)()
+        seen.append(list(made))
+    assert seen == [[FFT], [FFT, SCORES]]
+
+
+def test_a_workbench_that_closes_meanwhile_opens_no_dock(box, made, qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.setCentralWidget(box)
+    window.resize(900, LEAST_WINDOW)
+    box.viewer = SimpleNamespace(window=SimpleNamespace(dock_widgets={}))
+    waiting = []
+    box.controller.later = waiting.append
+    box.begin()
+    waiting.pop(0)()
+    assert made == [FFT]
+    box.let_go()
+    waiting.pop(0)()
+    assert made == [FFT]
+    assert not waiting
+    box.setParent(None)
+
+
+def test_what_docks_are_made_of_is_loaded_ahead():
+    code = (
+        "import sys; from napari_tcsdl.display._qt.docks import load_ahead; load_ahead(); "
+        "names = ['napari_tcsdl.display._qt.' + end for end in ('fft_dock', 'scores_dock')]; "
+        "sys.exit(not all(name in sys.modules for name in names))"
+    )
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=120).returncode == 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import threading
 import weakref
 from contextlib import suppress
 
 import mrcfile
 import pytest
+from look_helpers import no_thread_lives
 from mouse import choose, click, click_menu, drag, show_in_panel, title_bar_of, type_into
 from planted_fringes import ANGLES, PIXEL, D, click_spectrum, place_of, planted
 from qtpy.QtCore import QPoint, QPointF, Qt
@@ -18,7 +18,6 @@ from napari_tcsdl.display._qt.divider import Divider, NameTag
 from napari_tcsdl.display._qt.docks import FFT, SCORES, plugin_title
 from napari_tcsdl.display._qt.mode_bar import GRID
 from napari_tcsdl.display._qt.score_controls import PSNR
-from napari_tcsdl.display._qt.worker import THREAD_NAME
 from napari_tcsdl.display.duo import SWIPE
 from napari_tcsdl.display.session import Session
 
@@ -112,8 +111,8 @@ class Person:
         handle = round(width * self.frame / (FRAMES - 1))
         drag(self.qtbot, slider, QPoint(min(max(handle, 3), width - 3), middle), QPoint(0, middle))
         assert self.frame == 0
-        line = f"frame 0, {self.panel.controller.run.board.basis.text}"
-        assert self.panel.results.caption.text().startswith(line)
+        text = f"frame 0 of the run with B = {RATIO}\n{self.panel.controller.run.board.basis.text}"
+        assert self.panel.results.caption.text() == text
 
     def click_spots(self) -> None:
         """Each planted spot: d within 1 %."""
@@ -192,10 +191,6 @@ class Person:
         for name in (FFT, SCORES, "Workbench"):
             click(self.qtbot, title_bar_of(self.docked(name)).close_button)
         return gone
-
-
-def no_thread_lives() -> bool:
-    return not [t for t in threading.enumerate() if t.name == THREAD_NAME]
 
 
 def ours_among(widgets) -> list:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
-from napari_tcsdl.display._qt.worker import THREAD_NAME
 from napari_tcsdl.settings import Settings
 
 FORMS = ("Load", "Compress", "Reconstruct", "Compare")
@@ -15,7 +12,3 @@ MINE = Settings(compression_ratio=4, mask_tile=16, reference="raw", decoder="gap
 def run_buttons(bench) -> dict:
     buttons = {name: bench.panel(name).run_button for name in FORMS}
     return buttons | {"Train": bench.panel("Train").start_button}
-
-
-def no_thread_lives() -> bool:
-    return not [t for t in threading.enumerate() if t.name == THREAD_NAME]

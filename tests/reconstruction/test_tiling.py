@@ -21,7 +21,8 @@ from napari_tcsdl.reconstruction import (
     GroupBlock,
     reconstruct_tiled,
 )
-from napari_tcsdl.reconstruction.tiling import MIN_TILE
+from napari_tcsdl.reconstruction.group import Area
+from napari_tcsdl.reconstruction.tiling import MIN_TILE, _halved
 
 MASKS = Masks.create(4, tile=(32, 32))
 CONTEXT = BlockContext((0.0, 100.0))
@@ -141,6 +142,19 @@ def test_no_room_for_the_smallest_tile_is_one_sentence():
     y = measure(random_frames())
     with pytest.raises(DeviceError, match=r"out of memory on cpu with a tile of \d+ × \d+ pixels"):
         decode(PseudoInverse(limit=MIN_TILE // 2), y, tile=128)
+
+
+def test_a_device_that_is_lost_meanwhile_does_not_hide_the_sentence(monkeypatch):
+    def lost(*_):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lost)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lost)
+    with pytest.raises(DeviceError, match=r"out of memory on cuda with a tile of 32 × 32 pixels, "):
+        _halved(Area(0, 0, 32, 32), torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 2**32))
+    with pytest.raises(DeviceError, match=r"pixels \(1.0 of 4.0 GiB free\), expected"):
+        _halved(Area(0, 0, 32, 32), torch.device("cuda"))
 
 
 def test_other_errors_are_not_taken_for_full_memory():

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from zarr.core.buffer import Buffer, cpu
 from zarr.storage import MemoryStore
 
-from ..companding import Companding, companding_table
+from .._sum_table import sum_table
+from ..companding import Companding
 from ..io import Storage
 from ..io._arrays import AXES, ArrayEncoder
 from ..io._layout import DOCUMENT
@@ -129,10 +130,5 @@ def _open(files: Sequence[bytes], document: bytes) -> NDArray[Any]:
 def _table(
     storage: SumStorage, frame_dtype: str, exposures: int, highest: float
 ) -> Companding | None:
-    if storage.noise is None or not storage.fraction:
-        return None
     dtype = np.dtype(frame_dtype)
-    most = exposures * (int(np.iinfo(dtype).max) if dtype.kind == "u" else highest)
-    return companding_table(
-        storage.noise, exposures, most, storage.fraction, expected=exposures * highest
-    )
+    return sum_table(storage.noise, exposures, dtype, exposures * highest, storage.fraction)

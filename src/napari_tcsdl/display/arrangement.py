@@ -63,31 +63,35 @@ class Arrangement:
             pass
 
     def steps(self) -> Iterator[None]:
-        """Do what :meth:`apply` does, box by box: each is painted for the first time alone."""
+        """Do what :meth:`apply` does, part by part: each is painted for the first time alone."""
         grid, bar = self.viewer.canvas.grid, self.viewer.canvas.overlays.scale_bar
         self._before = {
             "grid": {name: getattr(grid, name) for name in ("enabled", "shape", "stride")}
             | {"spacing": grid.spacing},
             "bar": {name: getattr(bar, name) for name in ("visible", "gridded")},
         }
+        # Before the grid: napari then makes one bar for each box as it fills, and moves none.
+        bar.gridded = True
+        bar.visible = True
+        yield
         for layer in self.viewer.layers:
             if layer not in self.boxes and layer.visible:
                 layer.visible = False
                 self._hidden.append(layer)
-        # Before the grid: napari then makes one bar for each box as it fills, and moves none.
-        bar.gridded = True
-        bar.visible = True
         for layer in self.boxes[:1]:
             layer.visible = True  # before the grid: without one that shows, it has one box
+        yield
         grid.stride, grid.spacing = 1, SPACING
         self._set_shape()
         grid.enabled = True
         self.viewer.canvas.events.size.connect(self._on_resize)
         grid.events.enabled.connect(self._on_resize)
         self.viewer.reset_view(layers=list(self.boxes))
+        yield
         for layer in self.boxes:
-            layer.visible = True
-            yield
+            if not layer.visible:
+                layer.visible = True
+                yield
             label_of(layer).visible = True
             layer.events.visible.connect(self._on_resize)
             yield

@@ -51,6 +51,7 @@ class Boxes:
         for layer in boxes[:1]:
             show_in_time(self.viewer, layer)  # a part of a movie, and the slider beyond it
         self.label(run)
+        yield
         self._arrangement = Arrangement(self.viewer, boxes)
         yield from self._arrangement.steps()
 

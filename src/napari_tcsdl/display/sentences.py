@@ -6,11 +6,14 @@ import errno
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from .._validation import Cancelled, DeviceError, OutputError, TcsdlError
 
 logger = logging.getLogger(__name__)
+
+LOST = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "HIP error", "MPS backend")
+"""How RuntimeErrors of older versions of torch begin where a device has failed."""
 
 
 @contextmanager
@@ -26,18 +29,23 @@ def one_sentence() -> Iterator[None]:
     finally:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            with suppress(RuntimeError):  # a device that is lost would hide why
+                torch.cuda.empty_cache()
 
 
 def as_sentence(error: BaseException) -> TcsdlError:
     """Wrap any exception in an error of ours that says what to do.
 
-    ``torch.OutOfMemoryError`` is a RuntimeError, which some thread helpers swallow.
+    ``torch.OutOfMemoryError`` and ``torch.AcceleratorError`` are RuntimeErrors, which some thread
+    helpers swallow.
     """
     if isinstance(error, TcsdlError):
         return error
     kind = type(error).__name__
-    if kind == "OutOfMemoryError" or isinstance(error, MemoryError):
+    text = str(error).strip().splitlines()
+    first = text[0] if text else ""
+    full = isinstance(error, RuntimeError) and "out of memory" in first
+    if kind == "OutOfMemoryError" or isinstance(error, MemoryError) or full:
         return DeviceError(
             "got out of memory while decoding, expected room for one tile of B frames; choose the "
             "device 'cpu', a smaller B, or close other programs that use the device"
@@ -47,8 +55,13 @@ def as_sentence(error: BaseException) -> TcsdlError:
             "got a full disk while writing results, expected free space for them; free some "
             "space, or set TMPDIR to a larger disk"
         )
-    text = str(error).strip().splitlines()
+    if kind == "AcceleratorError" or (isinstance(error, RuntimeError) and first.startswith(LOST)):
+        return DeviceError(
+            f"got the device lost while it computed ({first or kind}), expected it to "
+            "answer until the end; run on the device 'cpu', and start napari anew before you use "
+            "this device again"
+        )
     return TcsdlError(
-        f"got {kind} ({text[0] if text else 'no message'}), expected the run to end well; "
+        f"got {kind} ({first or 'no message'}), expected the run to end well; "
         "repeat it with other settings, and report it if it stays"
     )

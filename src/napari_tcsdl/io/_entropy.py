@@ -21,8 +21,8 @@ from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 from zarr.registry import register_codec
 
 from .._validation import InputError
+from ..companding import ENTROPY_CODINGS
 
-ENTROPY_CODINGS = ("zstd", "jpegls", "jpegxl", "best")
 LEVEL = 7
 """Of zstd within blosc, with bytes shuffled. On measurements of eval and real movies: 7 % smaller
 than level 5 in three times its time; 9 is no smaller in eleven times (benchmarks/storage.py)."""

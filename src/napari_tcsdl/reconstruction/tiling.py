@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -131,10 +132,11 @@ def _decode_threaded(
 
 def _halved(area: Area, device: torch.device) -> int:
     """Return the next tile side after ``area`` did not fit, with the memory given back."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
+    with suppress(RuntimeError):  # of a device that is lost by now: the next tile tells
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif device.type == "mps":
+            torch.mps.empty_cache()
     if area.side <= MIN_TILE:
         raise DeviceError(
             f"got out of memory on {device} with a tile of {area.height} × {area.width} pixels"
@@ -147,8 +149,10 @@ def _halved(area: Area, device: torch.device) -> int:
 def _memory(device: torch.device) -> str:
     if device.type != "cuda":
         return ""
-    free, total = torch.cuda.mem_get_info(device)
-    return f" ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
+    with suppress(RuntimeError):  # a lost device tells nothing
+        free, total = torch.cuda.mem_get_info(device)
+        return f" ({free / 2**30:.1f} of {total / 2**30:.1f} GiB free)"
+    return ""
 
 
 def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

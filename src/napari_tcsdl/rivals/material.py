@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,13 @@ FIDELITY_PIXELS = 2**24
 
 FIDELITY_FRAMES = 64
 """Consecutive frames, around the shown one, on which scores beyond PSNR are taken."""
+
+SAMPLE_RUNS, SAMPLE_LENGTH = 4, 32
+"""Runs of consecutive frames, spread evenly, on which qualities of a long movie are searched; long
+enough for what video codecs gain from one frame to the next."""
+
+LEAST_TO_SAMPLE = 4
+"""Times that sample, at least, a movie is long to be sampled: 512 frames."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Material:
         Of those scores.
     folder
         For what does not stay in memory.
+    sample
+        Of a long movie: runs of its frames, by which qualities to try are found.
     """
 
     raw: FrameFile
@@ -58,6 +67,39 @@ class Material:
     fidelity_frames: tuple[int, int]
     yardstick: Yardstick
     folder: Path
+    sample: Material | None = None
+
+
+def sampled(material: Material, ratio: int) -> Material:
+    """Give the material of a long movie its sample; leave others.
+
+    Parameters
+    ----------
+    material
+        Of a movie.
+    ratio
+        B, frames per measurement.
+    """
+    n_frames = material.raw.shape[0]
+    count = SAMPLE_RUNS * SAMPLE_LENGTH
+    if n_frames < LEAST_TO_SAMPLE * count:
+        return material
+    folder = material.folder / "sample"
+    folder.mkdir()
+    last = n_frames - SAMPLE_LENGTH
+    starts = [round(run * last / (SAMPLE_RUNS - 1)) for run in range(SAMPLE_RUNS)]
+
+    def copy(file: FrameFile) -> FrameFile:
+        # Frame by frame: they may be large.
+        frames = (range(start, start + SAMPLE_LENGTH) for start in starts)
+        pieces = (file.read(index, index + 1) for index in chain.from_iterable(frames))
+        shape = (count, *file.shape[1:])
+        return FrameFile.write(folder / file.path.name, shape, np.dtype(file.dtype), pieces)
+
+    raw, reference = copy(material.raw), copy(material.reference)
+    segments = segments_of(raw.shape, ratio)
+    sample = replace(material, raw=raw, reference=reference, segments=segments, folder=folder)
+    return replace(material, sample=sample)
 
 
 def segments_of(

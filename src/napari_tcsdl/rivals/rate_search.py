@@ -37,7 +37,11 @@ def climb(size: Size, count: int, enough: int) -> list[int]:
 
 
 def best_below(
-    score: Callable[[int], float], size: Size, known: Mapping[int, int], budget: int
+    score: Callable[[int], float],
+    size: Size,
+    known: Mapping[int, int],
+    budget: int,
+    refinements: int = MOST_REFINEMENTS,
 ) -> int | None:
     """Return the index of the best score at any size within ``budget``; None if there is none.
 
@@ -51,11 +55,13 @@ def best_below(
         Sizes so far: they should span the range, and hold the largest within the budget.
     budget
         [bytes]
+    refinements
+        Encodings, at most, beyond those that are known.
     """
     tried = {index: score(index) for index, n_bytes in sorted(known.items()) if n_bytes <= budget}
     if not tried:
         return None
-    for _ in range(MOST_REFINEMENTS):
+    for _ in range(refinements):
         index = _next_guess(tried)
         if index is None:
             break

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .._validation import Cancelled, TcsdlError
-from ..codecs import Codec, largest_within
+from ..codecs import IMAGE, VIDEO, Codec, largest_within
 from .beyond import scores_beyond
 from .material import Material
 from .points import BEST_BELOW, EXACT, LADDER, RAW_OVER_B, SAME_BYTES, Rival, Shown
-from .rate_search import best_below, climb
+from .preview import Preview
+from .rate_search import MOST_REFINEMENTS, best_below, climb
 from .trials import Trials
 
 ENOUGH_SHARE = 4
@@ -64,11 +65,17 @@ def measure_rival(codec: Codec, material: Material, progress: Progress) -> Measu
         if reason is not None:
             return Measured(replace(bare, missing=reason))
         bare = replace(bare, version=codec.version())
-        trials = Trials(codec, material, _ticks(progress, EXPECTED_STEPS * len(material.segments)))
+        tick = _ticks(progress, EXPECTED_STEPS * len(material.segments))
+        trials = Trials(codec, material, tick)
+        # Runs would cut what is binned over time; such codecs are quick, and have few qualities.
+        sampled = material.sample if codec.kind in (IMAGE, VIDEO) else None
+        sample = None if sampled is None else Trials(codec, sampled, tick)
         try:
-            return _measure(trials, bare)
+            return _measure(trials, sample, bare)
         finally:
-            trials.clear()
+            for each in (trials, sample):
+                if each is not None:
+                    each.clear()
     except Cancelled:
         raise
     except TcsdlError as error:
@@ -94,8 +101,8 @@ def _ticks(progress: Progress, expected: int) -> Callable[[], None]:
     return tick
 
 
-def _measure(trials: Trials, bare: Rival) -> Measured:
-    ladder, chosen, over = _choose(trials)
+def _measure(trials: Trials, sample: Trials | None, bare: Rival) -> Measured:
+    ladder, chosen, over = _choose(trials, sample)
     points = []
     for index in sorted({*ladder, *chosen.values()}):
         purposes = [purpose for purpose, at in chosen.items() if at == index]
@@ -117,19 +124,37 @@ def _measure(trials: Trials, bare: Rival) -> Measured:
     )
 
 
-def _choose(trials: Trials) -> tuple[list[int], dict[str, int], dict[str, int]]:
+def _choose(
+    trials: Trials, sample: Trials | None
+) -> tuple[list[int], dict[str, int], dict[str, int]]:
     """Return indices of the curve, indices by purpose, and least bytes by purpose out of reach."""
     count, budgets = len(trials.qualities), trials.material.budgets
     exact = trials.qualities == (None,)
     ladder = [] if exact else climb(trials.size, count, trials.material.raw.nbytes // ENOUGH_SHARE)
     chosen: dict[str, int] = {EXACT: 0} if exact else {}
+    preview = None if sample is None or exact else Preview(trials, sample)
     for purpose in (RAW_OVER_B, SAME_BYTES):
+        if preview is not None:
+            _try(trials, preview.largest_within(budgets[purpose]), 0)
         index = largest_within(trials.size, trials.sizes, count, budgets[purpose])
         if index is not None:
             chosen[purpose] = index
-    index = best_below(trials.psnr, trials.size, trials.sizes, budgets[BEST_BELOW])
+    for index in sorted({*ladder, *chosen.values()}):
+        trials.scores(index)  # both of one decoding, before the search asks for one of them
+    if preview is not None:
+        _try(trials, preview.best_below(budgets[BEST_BELOW]), 1)
+    refinements = MOST_REFINEMENTS if preview is None else 0
+    index = best_below(trials.psnr, trials.size, trials.sizes, budgets[BEST_BELOW], refinements)
     if index is not None:
         chosen[BEST_BELOW] = index
     least = min(trials.sizes.values())
     over = {purpose: least for purpose in budgets if purpose not in chosen}
     return ladder, chosen, over
+
+
+def _try(trials: Trials, guess: int | None, reach: int) -> None:
+    """Encode the whole movie with what was guessed and its neighbours: there the search goes on."""
+    if guess is not None:
+        for index in range(guess - reach, guess + reach + 1):
+            if 0 <= index < len(trials.qualities):
+                trials.size(index)

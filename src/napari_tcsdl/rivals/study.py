@@ -24,7 +24,7 @@ from .beyond import yardstick_of
 from .encoder_cost import SUM, WHOLE, measure_costs, typical_quality
 from .frames import copy_frames
 from .held_out import HeldOutStudy
-from .material import Material, segments_of, window_around
+from .material import Material, sampled, segments_of, window_around
 from .options import StudyOptions
 from .ours import OurFile, compress_ours, measure_ours, plain_pictures, stored_alike
 from .points import BEST_BELOW, OURS, RAW_OVER_B, SAME_BYTES, EncoderCost, Rival, Shown, Study
@@ -196,7 +196,7 @@ class _Run:
         raw, truth = copy_frames(movie, reference, ratio, folder, progress)
         budget = movie.nbytes // ratio
         window = window_around(shown, movie.shape)
-        return Material(
+        material = Material(
             raw=raw,
             reference=truth,
             value_range=statistics.value_range,
@@ -208,6 +208,7 @@ class _Run:
             yardstick=yardstick_of(truth, window, movie.pixel_size, self.lattice),
             folder=folder,
         )
+        return sampled(material, ratio)
 
     def _ours(self, files: list[OurFile], material: Material, progress: Progress) -> list[Measured]:
         decoders = self._decoders()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import metrics
 from ..codecs import Codec, StoredMovie, decode_movie, encode_movie
+from ._ssim_kernel import ssim_frames
 from .frames import FramePieces
 from .material import Material
 from .points import RatePoint
@@ -48,6 +49,7 @@ class Trials:
         self._encode_seconds: dict[int, float] = {}
         self._decode_seconds: dict[int, float] = {}
         self._psnr: dict[int, tuple[float, ...]] = {}
+        self._ssim: dict[int, tuple[float, ...]] = {}
 
     def size(self, index: int) -> int:
         """Bytes of the whole movie at quality ``index``."""
@@ -58,16 +60,17 @@ class Trials:
     def psnr(self, index: int) -> float:
         """Mean PSNR over frames [dB]."""
         if index not in self._psnr:
-            self._psnr[index] = self._of_frames(index, metrics.psnr)
+            self._score(index, self._psnr_of)
         return mean_psnr(self._psnr[index])
 
     def scores(self, index: int) -> FrameScores:
-        """PSNR and SSIM of each frame."""
-        self.psnr(index)
-        ssim = self._of_frames(index, metrics.ssim)
+        """PSNR and SSIM of each frame; where neither is known, both of one decoding."""
+        if index not in self._ssim:
+            known = index in self._psnr
+            self._score(index, *([] if known else [self._psnr_of]), self._ssim_of)
         return FrameScores(
             tuple(round(value, 4) for value in self._psnr[index]),
-            tuple(round(value, 5) for value in ssim),
+            tuple(round(value, 5) for value in self._ssim[index]),
         )
 
     def point(self, index: int, purposes: tuple[str, ...], *, frames: bool) -> RatePoint:
@@ -92,20 +95,34 @@ class Trials:
             wanted = decoded[max(0, first - start) : max(0, stop - start)]
             return wanted.astype(np.float32, copy=True)
 
-        return np.concatenate(self._segments(index, part))
+        return np.concatenate(self._segments(index, part, stop))
 
-    def _of_frames(self, index: int, metric: Callable[..., float]) -> tuple[float, ...]:
-        """Score each frame after quality ``index`` against its reference."""
-        reference, data_range = self.material.reference, self.material.data_range
+    def _psnr_of(self, frames: NDArray[Any], truth: NDArray[Any]) -> tuple[float, ...]:
+        pairs, data_range = zip(frames, truth, strict=True), self.material.data_range
+        return tuple(metrics.psnr(image, other, data_range=data_range) for image, other in pairs)
 
-        def score(start: int, decoded: NDArray[Any]) -> list[float]:
-            pairs = zip(decoded, reference.read(start, start + len(decoded)), strict=True)
-            return [metric(image, truth, data_range=data_range) for image, truth in pairs]
+    def _ssim_of(self, frames: NDArray[Any], truth: NDArray[Any]) -> tuple[float, ...]:
+        return ssim_frames(frames, truth, self.material.data_range)
 
-        return tuple(value for part in self._segments(index, score) for value in part)
+    def _score(self, index: int, *scores: Callable[..., tuple[float, ...]]) -> None:
+        """Score each frame after quality ``index`` against its reference, and remember it."""
 
-    def _segments(self, index: int, work: Callable[[int, NDArray[Any]], T]) -> list[T]:
-        """Do ``work`` on (first frame, frames) of each segment, of which one is in memory."""
+        def score(start: int, decoded: NDArray[Any]) -> list[tuple[float, ...]]:
+            truth = self.material.reference.read(start, start + len(decoded))
+            return [each(decoded, truth) for each in scores]
+
+        parts = self._segments(index, score)
+        kept = {self._psnr_of: self._psnr, self._ssim_of: self._ssim}
+        for number, each in enumerate(scores):
+            kept[each][index] = tuple(value for part in parts for value in part[number])
+
+    def _segments(
+        self, index: int, work: Callable[[int, NDArray[Any]], T], until: int | None = None
+    ) -> list[T]:
+        """Do ``work`` on (first frame, frames) of each segment, of which one is in memory.
+
+        Segments that begin at frame ``until`` or later are not decoded.
+        """
         self.size(index)
         lengths = [stop - start for start, stop in self.material.segments]
         pieces = _Timed(decode_movie(self.codec, self._stored[index], lengths))
@@ -115,7 +132,10 @@ class Trials:
             done.append(work(start, decoded))
             start += len(decoded)
             del decoded  # before the next are made
-        self._decode_seconds.setdefault(index, pieces.seconds)
+            if until is not None and start >= until:
+                break
+        else:
+            self._decode_seconds.setdefault(index, pieces.seconds)
         return done
 
     def _encode(self, index: int) -> None:

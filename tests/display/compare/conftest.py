@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
-from panel_helpers import held_run
 
 from napari_tcsdl.display._qt.compare_panel import ComparePanel
-from napari_tcsdl.display.job import ComparisonJob
 
 
 @pytest.fixture
@@ -33,12 +29,3 @@ def dock(dock_of, viewer, layer):
     dock.form.ratio.setValue(4)
     dock.form.reference.setCurrentIndex(dock.form.reference.findData("raw"))
     return dock
-
-
-@pytest.fixture
-def made_up(monkeypatch, tell):
-    """Runs report made-up results at once; ``gate`` holds them after the first block."""
-    gate = threading.Event()
-    monkeypatch.setattr(ComparisonJob, "run", held_run(tell, gate))
-    yield gate
-    gate.set()

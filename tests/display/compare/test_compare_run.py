@@ -33,7 +33,10 @@ def test_run_shows_layers_scores_and_real_bytes(dock, viewer, qtbot, made_up):
     assert table.item(1, 0).text() == "unfolding network"
     assert table.item(1, 1).text() == "27.00"
     assert table.item(1, 3).text() == "25.00"
-    assert dock.results.caption.text() == "frame 6, whole field, against raw frames  (B = 4)"
+    assert (
+        dock.results.caption.text()
+        == "frame 6 of the run with B = 4\nwhole field, against raw frames"
+    )
     assert dock.results.bytes["total"].text() == "1 kB"
     assert dock.results.bytes["ratio"].text() == "0.90 ×"
     assert dock.save_button.isEnabled()
@@ -169,5 +172,5 @@ def test_a_step_of_the_slider_fills_no_list_anew(dock, viewer, qtbot, made_up, m
     monkeypatch.setattr(dock.view.modes, "follow", lambda: filled.append(viewer.dims.point))
     for step in (2, 5, 7):
         viewer.dims.set_current_step(0, step)
-    assert dock.results.caption.text().startswith("frame 7, ")
+    assert dock.results.caption.text().startswith("frame 7 of ")
     assert filled == []

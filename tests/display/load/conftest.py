@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from panel_helpers import WAIT, offer_made_up_choices
+from panel_helpers import WAIT
 
 from napari_tcsdl.display._qt.load_panel import LoadPanel
 
 
 @pytest.fixture
-def panel(qtbot, viewer, layer, monkeypatch):
+def panel(layer, step_panel):
     """Over the calibrated movie of 9 frames of 48 × 40."""
-    offer_made_up_choices(monkeypatch)
-    panel = LoadPanel(viewer)
-    qtbot.addWidget(panel)
-    yield panel
-    panel.shut_down()
+    return step_panel(LoadPanel)
 
 
 @pytest.fixture

@@ -53,16 +53,24 @@ def gate(monkeypatch, made_up_choices):
 
 
 @pytest.fixture
-def panel(qtbot, viewer, layer, made_up_choices):
-    Session.of(viewer).settings = MINE
-    panel = RivalsPanel(viewer)
-    panel.session.settings = MINE
-    qtbot.addWidget(panel)
-    panel.resize(430, 900)
-    panel.show()
-    qtbot.waitUntil(lambda: bool(panel.options.picker.offers), timeout=WAIT)
-    yield panel
-    panel.shut_down()
+def study_panel(step_panel, viewer, qtbot):
+    """Make the panel with these settings; it knows what there is."""
+
+    def make(settings) -> RivalsPanel:
+        Session.of(viewer).settings = settings
+        panel = step_panel(RivalsPanel)
+        panel.session.settings = settings
+        panel.resize(430, 900)
+        panel.show()
+        qtbot.waitUntil(lambda: bool(panel.options.picker.offers), timeout=WAIT)
+        return panel
+
+    return make
+
+
+@pytest.fixture
+def panel(layer, made_up_choices, study_panel):
+    return study_panel(MINE)
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ from functools import partial
 
 import numpy as np
 import pytest
-from panel_helpers import WAIT, offer_made_up_choices
+from panel_helpers import WAIT
 from qtpy.QtCore import Qt
 
 from napari_tcsdl.codecs import CODECS
 from napari_tcsdl.display import rivals_controller
-from napari_tcsdl.display._qt.rivals_panel import RivalsPanel
 from napari_tcsdl.display.rivals_job import RivalsJob
 from napari_tcsdl.display.rivals_text import HELD_OUT
-from napari_tcsdl.display.session import Session
 from napari_tcsdl.settings import Settings
 
 MINE = Settings(compression_ratio=5, mask_tile=16, reference="raw", decoder="gap_tv", device="cpu")
@@ -23,9 +21,8 @@ GONE = "jpegxl"
 
 
 @pytest.fixture
-def panel(qtbot, viewer, monkeypatch):
+def panel(study_panel, viewer, monkeypatch):
     """A movie of counts, 20 × 64 × 64, and a machine on which JPEG XL is missing."""
-    offer_made_up_choices(monkeypatch)
     missing = type(CODECS[GONE]).missing
     why = "JPEG XL is not installed"
     monkeypatch.setattr(
@@ -37,16 +34,8 @@ def panel(qtbot, viewer, monkeypatch):
     t = np.arange(20)[:, None, None]
     truth = 60 + 40 * np.sin(2 * np.pi * (x + 0.3 * t) / 8) * np.cos(2 * np.pi * y / 10)
     frames = np.random.default_rng(7).poisson(truth).clip(0, 255).astype(np.uint8)
-    Session.of(viewer).settings = MINE
     viewer.add_image(frames, name="lattice", scale=(0.25, 0.05, 0.05), units=("s", "nm", "nm"))
-    panel = RivalsPanel(viewer)
-    panel.session.settings = MINE
-    qtbot.addWidget(panel)
-    panel.resize(430, 900)
-    panel.show()
-    qtbot.waitUntil(lambda: bool(panel.options.picker.offers), timeout=WAIT)
-    yield panel
-    panel.shut_down()
+    return study_panel(MINE)
 
 
 def test_every_rival_at_hand_is_in_the_table_and_the_others_are_listed_as_missing(panel, qtbot):

@@ -46,7 +46,7 @@ def test_ssim_instead_of_psnr(studied):
 def test_the_ring_marks_the_current_choice_and_follows_b(studied):
     plot = studied.results.plot
     assert plot.ring.isVisible()
-    assert plot.ring_label.toPlainText() == "current choice, B = 4"
+    assert plot.ring_label.toPlainText() == "○ current choice, B = 4"
     assert plot.ring.getData()[1] == pytest.approx([25.0])
     studied.form.ratio.setValue(8)  # as in any other panel of the session
     assert plot.ring.getData()[1] == pytest.approx([21.0])

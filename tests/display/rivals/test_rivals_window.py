@@ -5,19 +5,18 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
-import threading
 import time
 import weakref
 from dataclasses import replace
 
 import numpy as np
+from look_helpers import no_thread_lives
 from napari.layers import Layer
 from panel_helpers import WAIT, destroy
 from qtpy.QtWidgets import QScrollArea
 from rivals_helpers import LEFT, MINE, finish, place_of
 
 from napari_tcsdl.display._qt.rivals_panel import RivalsPanel
-from napari_tcsdl.display._qt.worker import THREAD_NAME
 from napari_tcsdl.display.arrangement import label_of
 from napari_tcsdl.display.contributions import sample_sinter
 from napari_tcsdl.rivals import (
@@ -102,10 +101,6 @@ def use(viewer, source, qtbot) -> weakref.ref:
     qtbot.wait(50)  # what threads have told last is delivered
     destroy(panel)
     return gone
-
-
-def no_thread_lives() -> bool:
-    return not [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
 
 
 def test_a_study_in_a_real_window(window, qtbot):

@@ -11,12 +11,16 @@ from scores_helpers import NAMES, WAIT
 from napari_tcsdl._figure_layout import colour_of
 from napari_tcsdl.display._qt.score_controls import BOTH, PSNR, SSIM
 from napari_tcsdl.display._qt.score_legend import spread
+from napari_tcsdl.display._qt.score_plot import LEAST_HEIGHT
 from napari_tcsdl.display._qt.score_style import RECONSTRUCTION as STRONG
 from napari_tcsdl.display._qt.score_style import STYLES, style_of
 from napari_tcsdl.display._qt.scores_dock import NO_RAW, NO_RUN, STOPPED, WAITING
 from napari_tcsdl.display.roles import BINNING, JPEG, RAW, RECONSTRUCTION
 from napari_tcsdl.display.spectra_style import colours_of
 from napari_tcsdl.settings import Settings
+
+PIXELS = 20
+"""Around the curves, within their widget."""
 
 # --- built ------------------------------------------------------------------------------------
 
@@ -113,14 +117,12 @@ def test_psnr_ssim_or_both(filled, qtbot):
     assert not plots[SSIM].isVisible()
     qtbot.mouseClick(views[SSIM], Qt.MouseButton.LeftButton)
     assert [plots[name].isVisible() for name in (PSNR, SSIM)] == [False, True]
-    filled.resize(1200, 500)
-    qtbot.waitUntil(views[BOTH].isEnabled, timeout=WAIT)
+    filled.resize(1200, 230)
     qtbot.mouseClick(views[BOTH], Qt.MouseButton.LeftButton)
     assert [plots[name].isVisible() for name in (PSNR, SSIM)] == [True, True]
-    filled.resize(1200, 230)
-    qtbot.waitUntil(lambda: not views[BOTH].isEnabled(), timeout=WAIT)
-    assert filled.controls.view == PSNR
-    assert not plots[SSIM].isVisible()
+    bar = filled.pages.currentWidget().verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0, timeout=WAIT)
+    assert all(plot.getViewBox().height() >= LEAST_HEIGHT - PIXELS for plot in plots.values())
 
 
 def test_both_plots_show_the_same_frames_whichever_is_zoomed(filled):
@@ -165,3 +167,17 @@ def test_in_a_narrow_dock_the_plot_gets_the_room_of_a_hidden_progress(filled, qt
     filled.resize(480, 400)
     plot, legend = view.plots[PSNR], view.legend
     qtbot.waitUntil(lambda: plot.height() + legend.height() >= view.height() - 24)
+
+
+def test_in_a_low_dock_the_curves_keep_their_height_and_the_legend_is_scrolled_to(filled, qtbot):
+    plot, legend, area = filled.view.plots[PSNR], filled.view.legend, filled.pages.currentWidget()
+    bar = area.verticalScrollBar()
+    filled.resize(540, 300)
+    qtbot.waitUntil(lambda: bar.maximum() > 0, timeout=WAIT)
+    assert plot.getViewBox().height() >= LEAST_HEIGHT - PIXELS
+    area.ensureWidgetVisible(legend.names["jpeg_same_bytes"])
+    qtbot.waitUntil(lambda: bar.value() > 0, timeout=WAIT)
+    assert not legend.names["jpeg_same_bytes"].visibleRegion().isEmpty()
+    filled.resize(540, 700)
+    qtbot.waitUntil(lambda: bar.maximum() == 0, timeout=WAIT)
+    assert plot.getViewBox().height() > LEAST_HEIGHT

@@ -6,7 +6,6 @@ import threading
 from dataclasses import replace
 
 import pytest
-import torch
 from tiny_weights import counted_frames, write_tiny_weights
 
 from napari_tcsdl._validation import Cancelled
@@ -17,12 +16,8 @@ from napari_tcsdl.display.training_reports import Begun, Learned, Learning
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Small networks are fastest on one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def small_networks(one_thread):
+    """Everything here learns on one thread."""
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from tiny_weights import counted_frames, write_tiny_weights
 from training_helpers import MINUTES
 
@@ -13,12 +12,8 @@ from napari_tcsdl.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Small networks are fastest on one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def small_networks(one_thread):
+    """Everything here learns on one thread."""
 
 
 @pytest.fixture

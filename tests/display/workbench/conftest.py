@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 from panel_helpers import (
     WAIT,
-    held_run,
     offer_made_up_choices,
 )
 from workbench_helpers import MINE
 
 from napari_tcsdl.display._qt import estimate
 from napari_tcsdl.display._qt.workbench import STEPS, Workbench
-from napari_tcsdl.display.job import ComparisonJob
 
 
 @pytest.fixture(autouse=True)
@@ -50,15 +46,6 @@ def bench(bench_of, viewer, layer):
         bench.panel(name)
     bench.compare.session.settings = MINE
     return bench
-
-
-@pytest.fixture
-def made_up(monkeypatch, tell):
-    """Runs of Compare report made-up results; ``gate`` holds them after the first block."""
-    gate = threading.Event()
-    monkeypatch.setattr(ComparisonJob, "run", held_run(tell, gate))
-    yield gate
-    gate.set()
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from look_helpers import no_thread_lives
 from panel_helpers import (
     WAIT,
     destroy,
 )
 from qtpy.QtWidgets import QWidget
-from workbench_helpers import FORMS, MINE, no_thread_lives
+from workbench_helpers import FORMS, MINE
 
 from napari_tcsdl.display._qt.compare_panel import ComparePanel
 from napari_tcsdl.display._qt.compress_panel import CompressPanel

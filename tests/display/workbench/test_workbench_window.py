@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from look_helpers import no_thread_lives, shown_in
 from napari.layers import Layer
 from napari.utils._proxies import PublicOnlyProxy
 from panel_helpers import (
@@ -16,7 +17,7 @@ from panel_helpers import (
 )
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QScrollArea
-from workbench_helpers import MINE, no_thread_lives
+from workbench_helpers import MINE
 
 from napari_tcsdl.display._qt.docks import FFT, SCORES
 from napari_tcsdl.display._qt.mode_bar import GRID
@@ -64,10 +65,6 @@ def small_sample():
     """The first 12 frames of the sample, a small part of each."""
     ((data, kwargs, kind),) = sample_sinter()
     return np.ascontiguousarray(data[:12][:, 64:160, 64:160]), kwargs | {"name": "sample"}, kind
-
-
-def shown_in(viewer) -> list[str]:
-    return [layer.name for layer in viewer.layers if layer.visible]
 
 
 def click_through(bench, qtbot) -> None:

@@ -13,6 +13,7 @@ from ..file_layers import SUFFIX
 from ..run import compressed_file
 from ..store import ResultStore, copy_compressed
 from .controls import button, rule
+from .docks import load_ahead
 from .estimate import Estimate
 from .form import SettingsForm
 from .mode_bar import GRID
@@ -128,8 +129,10 @@ class ComparePanel(RunPanel):
             return "Scores and real bytes appear here while a movie is compared."
         if compressed_file(run.source) is not None:
             return "A compressed file holds no raw frames to compare with."
+        # Two lines whatever the frame: what is below must not jump while the slider moves.
         return (
-            f"frame {self.controller.frame}, {run.board.basis.text}  (B = {run.compression_ratio})"
+            f"frame {self.controller.frame} of the run with B = {run.compression_ratio}\n"
+            f"{run.board.basis.text}"
         )
 
     def _ask_where_to_save(self) -> None:
@@ -172,7 +175,9 @@ class ComparePanel(RunPanel):
         if self._hidden:
             self._hidden = False
             self._show_results()
-        self._glyphs = self._glyphs or GlyphLoader(self)
+        if self._glyphs is None:
+            self._glyphs = GlyphLoader(self)
+            self.threads.call(load_ahead, _ignore, _ignore, self)
 
     def hideEvent(self, event: object) -> None:  # noqa: N802 - Qt's name
         """Nobody looks: nothing is shown."""
@@ -184,6 +189,10 @@ class ComparePanel(RunPanel):
         super().let_go()
         self.view.let_go()
         self.estimate.let_go()
+
+
+def _ignore(_: object) -> None:
+    """Hear that the docks are loaded, or could not be: who opens one is told."""
 
 
 def _copy(store: ResultStore | None, source: Path, target: Path) -> tuple[Path, int]:

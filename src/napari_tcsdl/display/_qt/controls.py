@@ -7,6 +7,7 @@ from typing import Any
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from qtpy.QtCore import QCoreApplication, QEvent, Qt
+from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSpinBox,
     QStyle,
     QStyleOptionComboBox,
@@ -150,12 +152,37 @@ def beside(field: QWidget, *others: QWidget) -> QWidget:
     return row
 
 
+def scrolled(content: QWidget) -> QScrollArea:
+    """Return a frameless area in which ``content`` is scrolled up and down where it is too tall."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    return area
+
+
 def rule() -> QFrame:
     """Return a thin horizontal line."""
     line = QFrame()
     line.setFixedHeight(1)
     line.setStyleSheet("background: rgba(128, 128, 128, 80);")
     return line
+
+
+class ElidedLabel(QLabel):
+    """One line that ends in … where it does not fit, and says nothing where it would say little."""
+
+    def paintEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Write as much as there is room for."""
+        ground = self.contentsRect()
+        shown = self.fontMetrics().elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, ground.width()
+        )
+        if shown == self.text() or len(shown) >= SHORTEST / 2:
+            painter = QPainter(self)
+            painter.drawText(ground, self.alignment(), shown)
+            painter.end()
 
 
 class QuietLabel(QLabel):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import napari
 from napari.plugins import menu_item_template
 from npe2 import PluginManager
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from ..preferences import PLUGIN
+from ..turns import Later, at_once
 
 FFT, SCORES = "FFT", "Scores"
 LEAST_WINDOW = 800
@@ -69,15 +70,31 @@ def open_dock(viewer: napari.viewer.Viewer, name: str) -> QWidget:
     return widget
 
 
-def open_all(viewer: napari.viewer.Viewer, main: QWidget | None) -> None:
-    """Open all docks, and give them their share of the window ``main``."""
+def open_all(viewer: napari.viewer.Viewer, main: QWidget | None, later: Later = at_once) -> None:
+    """Open all docks, and give them their share of the window ``main``.
+
+    Each is made and shown in a turn of its own, which ``later`` gives: together they take the
+    window longer than a user waits.
+    """
     before = {title.split(" (")[0] for title in viewer.window.dock_widgets}
-    opened = [open_dock(viewer, name) for name in DOCKS]
-    if isinstance(main, QMainWindow) and not before >= set(DOCKS):
-        docks: list[Any] = [widget.parent() for widget in opened]
-        main.resizeDocks(
-            docks, [round(SHARE * main.height())] * len(docks), Qt.Orientation.Vertical
-        )
+    opened: list[QWidget] = []
+
+    def open_one(name: str) -> None:
+        opened.append(open_dock(viewer, name))
+        if isinstance(main, QMainWindow) and not before >= set(DOCKS):
+            # With the first already: the images would be fitted to two heights, one by one.
+            around = [widget.parent() for widget in opened]
+            docks = [dock for dock in around if isinstance(dock, QDockWidget)]
+            heights = [round(SHARE * main.height())] * len(docks)
+            main.resizeDocks(docks, heights, Qt.Orientation.Vertical)
+
+    for name in DOCKS:
+        later(partial(open_one, name))
+
+
+def load_ahead() -> None:
+    """Import what the docks are made of; called in a thread, before the first of them opens."""
+    from . import fft_dock, scores_dock  # noqa: F401
 
 
 def has_room(main: QWidget | None) -> bool:

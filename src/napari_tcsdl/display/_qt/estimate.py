@@ -87,7 +87,7 @@ class Estimate(QWidget):
             memory = human_bytes(cost.memory_bytes)
             device = f", {human_bytes(cost.device_bytes)} of the GPU" * bool(cost.device_bytes)
             self.label.setText(
-                f"about {duration(float(f'{cost.seconds:.1g}'))}, {memory} of memory{device}, "
+                f"about {_roughly(cost.seconds)}, {memory} of memory{device}, "
                 f"{human_bytes(cost.disk_bytes)} of disk"
             )
             self.label.setToolTip(cost.how)
@@ -109,3 +109,9 @@ def _estimate(movie: Any, settings: Settings) -> Any:
     wanted, extras = kept_stacks(movie.dtype, settings)
     disk = stack_bytes(wanted | extras, movie.shape, settings.compression_ratio)
     return estimate(movie.shape, movie.dtype, settings, stack_bytes=disk)
+
+
+def _roughly(seconds: float) -> str:
+    """Write one digit, in the unit in which :func:`duration` writes it."""
+    unit = 3600 if seconds >= 7200 else 60 if seconds >= 120 else 1
+    return duration(unit * float(f"{seconds / unit:.1g}"))

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .controls import button
+from .controls import ElidedLabel, button
 from .lattice_box import LatticeBox
 
 USUAL = "usual"
@@ -67,7 +67,7 @@ class FftControls(QWidget):
             "Draw a square into the images and look at its pixels only. Drag its outline or its "
             "centre to move it, a corner to resize it; press again to clear it."
         )
-        self.where, self.readout = QLabel(), QLabel()
+        self.where, self.readout = ElidedLabel(), ElidedLabel()
         self.where.setToolTip("Pixels of the frame that the spectra are made of")
         self.readout.setToolTip("Place under the mouse")
         self.readout.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

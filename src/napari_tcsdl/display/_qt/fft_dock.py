@@ -8,7 +8,7 @@ from typing import Any
 import napari
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from ..session import Session
 from ..spectra import SpectraController
@@ -17,6 +17,7 @@ from ..spectra_request import images_shown
 from ..spectra_style import colours_of, rings_of
 from .fft_controls import FftControls
 from .fft_panels import SpectraView
+from .fft_split import SpectraSplit
 from .latest import Latest
 from .lifetime import Leaving, when_destroyed
 from .profile_tab import ProfileTab
@@ -30,8 +31,6 @@ REST_MS = 50
 PENDING_MS = 200
 """Numbers of the frame before are shown for so long, while there are drafts only."""
 JOIN_SECONDS = 1.0
-TABLE_SHARE = 0.4
-"""Of the width, for the table at most; the user may give it more."""
 EMPTY = "Open a movie, or show an image layer: its spectrum appears here."
 UNCALIBRATED = (
     "The pixel size is unknown: spatial frequencies are in 1/px, d in px, and no lattice is drawn."
@@ -68,7 +67,6 @@ class FftDock(Leaving):
         self.empty, self.error = QLabel(EMPTY), QLabel()
         self.note = QLabel(UNCALIBRATED)
         self._colours: dict[str, str] = {}
-        self._shared = False
         self._dark = True
         self._throttle, self._rest, self._pending = self._timer(), self._timer(), self._timer()
         self._lay_out()
@@ -89,14 +87,9 @@ class FftDock(Leaving):
         self.note.setContentsMargins(10, 0, 10, 0)
         self.note.hide()
         self.view.setToolTip(HINT)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.addWidget(self.view)
-        split.addWidget(self.spots)
-        split.setStretchFactor(0, 3)
-        split.setStretchFactor(1, 1)
-        split.setChildrenCollapsible(False)
+        self.split = SpectraSplit(self.view, self.spots)
         self.pages = QStackedWidget()
-        for page in (split, QWidget(), self.empty):
+        for page in (self.split, QWidget(), self.empty):
             self.pages.addWidget(page)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -105,7 +98,6 @@ class FftDock(Leaving):
         layout.addWidget(self.error)
         layout.addWidget(self.note)
         layout.addWidget(self.pages, 1)
-        self.split = split
 
     def _connect(self) -> None:
         controller, controls = self.controller, self.controls
@@ -196,14 +188,6 @@ class FftDock(Leaving):
         self._show_page()
         self._on_marked()
 
-    def _share_room(self) -> None:
-        """Give the table the width that it needs, once, up to two fifths of the dock."""
-        if self._shared or not self.table.rowCount() or self.split.width() < 400:
-            return
-        self._shared = True
-        wanted = min(self.table.full_width() + 12, round(TABLE_SHARE * self.split.width()))
-        self.split.setSizes([self.split.width() - wanted, wanted])
-
     def _show_page(self) -> None:
         empty = self.controller.shown is None
         self.pages.setCurrentIndex(2 if empty else self.controls.tabs.currentIndex())
@@ -223,7 +207,7 @@ class FftDock(Leaving):
         self.view.set_rings(rings)
         self.view.set_rows(rows, chosen)
         self.spots.show_rows(rows, chosen, self._colours)
-        self._share_room()
+        self.split.share_room()
 
     def _on_tab(self) -> None:
         self.controller.show_profiles(self.controls.tabs.currentIndex() == 1)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import QRectF, Qt
+from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtWidgets import QGraphicsEllipseItem
 
 from ..roles import JPEG, JPEG_RAW_OVER_B
@@ -47,6 +47,7 @@ class SpectrumPanel:
         self._circles: list[Any] = []
         self._labels: list[Any] = []
         self._lost: list[Any] = []
+        self._lost_places: list[tuple[float, float]] = []
         self._points: list[dict[str, Any]] = []
         self._places: list[tuple[float, float]] = []
         self._pool = 0
@@ -149,13 +150,15 @@ class SpectrumPanel:
             label.setVisible(calibrated and place is not None)
             if place is not None:
                 label.setPos(*place)
+        self._show_lost()
         self.sentence.setPos(view.center())
 
     # --- spots --------------------------------------------------------------------------------
 
     def set_rows(self, rows: Sequence[Row], selected: int | None) -> None:
         """Mark each spot: a circle; dashed and red where it is lost; a cross on JPEG's grid."""
-        points, lost = [], 0
+        points: list[dict[str, Any]] = []
+        lost: list[tuple[float, float]] = []
         for k, row in enumerate(rows):
             signal = row.signals.get(self.name)
             if signal is None or (math.isnan(signal.snr) and not signal.pending):
@@ -164,10 +167,10 @@ class SpectrumPanel:
             place = (row.spot.qx, row.spot.qy)
             points.append(_mark(place, bool(row.artefact), signal.lost, signal.absent, chosen))
             if signal.lost:
-                self._say_lost(lost, place, SELECTED_PX if chosen else SPOT_PX)
-                lost += 1
-        for text in self._lost[lost:]:
-            text.hide()
+                self._say_lost(len(lost), place, SELECTED_PX if chosen else SPOT_PX)
+                lost.append(place)
+        self._lost_places = lost
+        self._show_lost()
         if points != self._points:
             self._points = points
             self.spots.setData(points)
@@ -186,7 +189,13 @@ class SpectrumPanel:
         text = self._lost[number]
         text.setAnchor((0.5, -0.25 - 0.015 * size))
         text.setPos(*place)
-        text.show()
+
+    def _show_lost(self) -> None:
+        """Show the words of spots within the field; beyond it half a word would stick out."""
+        view = self.box.viewRect()
+        for k, text in enumerate(self._lost):
+            here = k < len(self._lost_places)
+            text.setVisible(here and view.contains(QPointF(*self._lost_places[k])))
 
     def describe(self, qy: float, qx: float) -> str:
         """Return what lies at (qy, qx), in words."""

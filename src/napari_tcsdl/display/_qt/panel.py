@@ -6,12 +6,13 @@ import time
 from functools import partial
 
 import napari
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..._validation import TcsdlError
 from ..job import Job, Report
 from ..session import Session
+from .controls import scrolled
 from .lifetime import Leaving, Links, when_destroyed
 from .run_box import RunBox, progress_text
 from .worker import Threads, Turns, Worker
@@ -67,14 +68,9 @@ class Panel(Leaving):
         for widget in widgets:
             column.addWidget(widget)
         column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(scrolled(content))
 
     # --- what each step does its own way ------------------------------------------------------
 

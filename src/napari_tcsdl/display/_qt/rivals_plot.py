@@ -18,6 +18,7 @@ from ..rivals_spots import Spot, spots_of
 from ..rivals_text import HELD_OUT, Choice
 from .rivals_axis import ByteAxis
 from .rivals_style import SYMBOLS, is_dark, pen, shade
+from .rivals_words import RING, put_beside, put_over
 
 if TYPE_CHECKING:
     from ...rivals import RatePoint, Rival
@@ -27,8 +28,6 @@ CHOSEN, STEP = 11.0, 6.5
 """[px] Size of points that serve a purpose, and of mere steps of a curve."""
 REACH = 14
 """[screen px] From the pointer to a point that is meant."""
-GAP = 3
-"""[px] Around the numbers of a point."""
 ROOM, HEADROOM = 0.08, 0.22
 """Of the range of values: around them, and above them for the names of the dashed lines."""
 TITLES = {"psnr": "PSNR [dB]", "ssim": "SSIM"}
@@ -77,13 +76,14 @@ class RivalsPlot(pg.PlotWidget):
         self.setFixedHeight(HEIGHT)
         self._add_marks()
         self.scene().sigMouseClicked.connect(self._on_click)
+        item.getViewBox().sigResized.connect(self._place_words)
         self.set_theme(theme)
 
     def _add_marks(self) -> None:
         self.lines: list[pg.InfiniteLine] = []
         self.bars = pg.ErrorBarItem()
         self.ring = pg.ScatterPlotItem(size=19, brush=None)
-        self.ring_label = pg.TextItem(anchor=(0.5, 1.35))
+        self.ring_label = pg.TextItem()
         self.halo = pg.ScatterPlotItem(size=16, brush=None)
         self.readout = pg.TextItem()
         marks = (self.bars, self.halo, self.ring, self.ring_label, self.readout)
@@ -193,11 +193,8 @@ class RivalsPlot(pg.PlotWidget):
             mark.setVisible(spot is not None)
         if spot is not None and choice is not None:
             self.ring.setData([spot.x], [spot.y], pen=pg.mkPen(self._text, width=2), brush=None)
-            self.ring_label.setText(choice.text, self._text)
-            middles = [sum(ends) / 2 for ends in self.getViewBox().viewRange()]
-            side = 0.9 if spot.x > middles[0] else 0.1
-            self.ring_label.setAnchor((side, -0.5 if spot.y > middles[1] else 1.5))
-            self.ring_label.setPos(spot.x, spot.y)
+            self.ring_label.setText(RING + choice.text, self._text)
+            self._place_words()
         elif choice is not None and choice.point is None and self.spots and not self._of_half:
             self._line(math.log10(choice.n_bytes), choice.text, 0.825, ours)
         halo = self._spot_of(self._highlight[1]) if self._highlight is not None else None
@@ -205,6 +202,11 @@ class RivalsPlot(pg.PlotWidget):
         if halo is not None:
             colour = shade(self._looks[halo.name], self._dark)
             self.halo.setData([halo.x], [halo.y], pen=pg.mkPen(colour, width=2), brush=None)
+
+    def _place_words(self) -> None:
+        spot = self._spot_of(self._choice.point) if self._choice is not None else None
+        if spot is not None:
+            put_beside(self.ring_label, self.getViewBox(), spot, self.spots, self.lines)
 
     def _line(self, x: float, word: str, height: float, colour: QColor) -> None:
         left, right = self.getViewBox().viewRange()[0]
@@ -266,15 +268,7 @@ class RivalsPlot(pg.PlotWidget):
 
     def _show_readout(self, spot: Spot) -> None:
         self.readout.setText(self.words(spot.name, spot.point))
-        box, size = self.getViewBox(), self.readout.textItem.boundingRect()
-        ground, place = box.sceneBoundingRect(), box.mapViewToScene(QPointF(spot.x, spot.y))
-        # Above or below the point, where there is room, and within both sides.
-        last = ground.right() - size.width() - GAP
-        left = max(ground.left() + GAP, min(place.x() - size.width() / 2, last))
-        gap = (GAP + CHOSEN) / size.height()
-        above = place.y() > ground.center().y()
-        self.readout.setAnchor(((place.x() - left) / size.width(), 1 + gap if above else -gap))
-        self.readout.setPos(spot.x, spot.y)
+        put_over(self.readout, self.getViewBox(), spot, CHOSEN)
         self.readout.setVisible(True)  # show() would not tell pyqtgraph, which then misplaces it
 
     # --- colours ------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ PSNR, SSIM, BOTH = "PSNR", "SSIM", "both"
 VIEWS = {
     PSNR: "Peak signal-to-noise ratio over the frames",
     SSIM: "Structural similarity over the frames",
-    BOTH: "Both, one above the other; the dock must be tall enough",
+    BOTH: "Both, one above the other; in a low dock the rest is scrolled to",
 }
 REFERENCE_TIP = (
     "What PSNR and SSIM are taken against. The data range is one value for the whole movie: the "
@@ -126,13 +126,6 @@ class ScoreControls(QWidget):
     def view(self) -> str:
         """PSNR, SSIM or both."""
         return next(name for name, made in self.views.items() if made.isChecked())
-
-    def allow_both(self, allowed: bool) -> None:
-        """Offer both scores at once; PSNR alone stays where they have no room any more."""
-        self.views[BOTH].setEnabled(allowed)
-        if not allowed and self.view == BOTH:
-            self.views[PSNR].setChecked(True)
-            self._on_view()
 
     def offer(self, references: Mapping[Any, str], chosen: Any) -> None:
         """List what scores can be taken against."""

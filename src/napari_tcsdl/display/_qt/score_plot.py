@@ -18,7 +18,8 @@ from .score_style import RECONSTRUCTION, style_of
 
 AXIS_GAPS = 12
 """[px] Around the texts below the plot."""
-AXIS_WIDTH, LEAST_HEIGHT = 50, 120
+AXIS_WIDTH, LEAST_HEIGHT = 50, 110
+"""[px] Of the vertical axis with its words; of the curves, without the frames below them."""
 FEWEST_PIXELS = 6
 """Between two boundaries of blocks; closer ones would only be a haze."""
 REACH = 24
@@ -107,7 +108,6 @@ class ScorePlot(pg.PlotWidget):
         item.getViewBox().setDefaultPadding(0.04)
         self.setToolTip(TIP)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setMinimumHeight(LEAST_HEIGHT)
         self._add_marks()
         self.scene().sigMouseClicked.connect(self._on_click)
         item.getViewBox().sigXRangeChanged.connect(self._thin_out)
@@ -153,7 +153,9 @@ class ScorePlot(pg.PlotWidget):
         self.axis.setLabel("frame, and its time (s)" if timed else "frame", **self.axis.labelStyle)
         self.axis.showLabel(shown)
         line = self.fontMetrics().lineSpacing()
-        self.axis.setHeight((2 + timed) * line + AXIS_GAPS if shown else AXIS_GAPS)
+        below = (2 + timed) * line + AXIS_GAPS if shown else AXIS_GAPS
+        self.axis.setHeight(below)
+        self.setMinimumHeight(LEAST_HEIGHT + below)
 
     def show_all(self) -> None:
         """Zoom out to all frames."""

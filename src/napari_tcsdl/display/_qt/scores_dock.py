@@ -20,7 +20,7 @@ from ..score_text import NO_RUN, frames_text, save_text, summary_text, why_no_sc
 from ..scorer import Scorer
 from ..session import Session
 from .clipboard import copy
-from .controls import layer_events
+from .controls import layer_events, scrolled
 from .lifetime import Leaving, weakly, when_destroyed
 from .reference_ahead import ReferenceAhead
 from .roi_visual import register_roi
@@ -90,7 +90,7 @@ class ScoresDock(Leaving):
         self.error.hide()
         self.pages = QStackedWidget()
         self.pages.addWidget(self.empty)
-        self.pages.addWidget(self.view)
+        self.pages.addWidget(scrolled(self.view))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -108,7 +108,6 @@ class ScoresDock(Leaving):
         self.view.progress.stop_button.clicked.connect(scorer.cancel)
         controls.copy_button.clicked.connect(self.copy)
         controls.export_button.clicked.connect(self._ask_where_to_export)
-        self.view.roomy.connect(controls.allow_both)
         self.view.frame_asked.connect(self._on_frame_asked)
         self.viewer.events.theme.connect(self._on_theme)
         for event in layer_events(self.viewer):

@@ -14,9 +14,8 @@ from .score_legend import ScoreLegend
 from .score_plot import ScorePlot
 
 MARGIN = 12
-WIDE, TALL = 780, 250
-"""[px] From which on the legend stands beside the plots, if they are not taller than wide, and
-from which on both scores have room."""
+WIDE = 780
+"""[px] From which on the legend stands beside the plots, if they are not taller than wide."""
 
 
 class ScoresView(QWidget):
@@ -26,12 +25,9 @@ class ScoresView(QWidget):
     -------
     frame_asked : int
         The user wants to see this frame.
-    roomy : bool
-        Whether there is room for both scores.
     """
 
     frame_asked = Signal(int)
-    roomy = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -116,8 +112,6 @@ class ScoresView(QWidget):
         if policy.retainSizeWhenHidden() != wide:  # in a narrow dock the plot needs that room
             policy.setRetainSizeWhenHidden(wide)
             self.progress.setSizePolicy(policy)
-        below = 0 if wide else self.legend.sizeHint().height() + self.progress.sizeHint().height()
-        self.roomy.emit(self.height() - below >= TALL)
 
     def _on_zoom(self, _: Any, shown: tuple[float, float]) -> None:
         for plot in self.plots.values():

@@ -29,6 +29,8 @@ SNR_TIP = (
     "'lost': no more than noise here, while the reference has it."
 )
 ROW_PX = 22
+LETTERS = 9
+"""Of a panel's name, at most: every column must have room; its tooltip has the whole name."""
 SCROLL_BAR_PX = 16
 
 
@@ -120,7 +122,7 @@ class SpotTable(QTableWidget):
         tips = [*HEADS.values(), *(SNR_TIP.format(name=name) for name in names)]
         tips += ["Spots where the 8 × 8 px blocks of JPEG make spots too"] if remarks else []
         for column, (head, tip) in enumerate(zip(heads, tips, strict=True)):
-            item = QTableWidgetItem(f"SNR\n{head}" if head in names else head)
+            item = QTableWidgetItem(f"SNR\n{_short(head)}" if head in names else head)
             item.setToolTip(tip)
             if head in colours:
                 item.setForeground(QBrush(QColor(colours[head])))
@@ -172,3 +174,7 @@ class SpotTable(QTableWidget):
         now = self.chosen_row()
         if now is not None and now != row:
             self.chosen.emit(now)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from .controls import button, rule
+from .controls import button, rule, scrolled
 from .curves_plot import CurvesPlot
 from .lifetime import Leaving
 from .run_box import BAR_STEPS, BAR_STYLE, ERROR_STYLE
@@ -96,14 +94,9 @@ class TrainLayout(Leaving):
         column.addWidget(rule())
         column.addWidget(self.compared)
         column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(scrolled(content))
 
     def show_progress(self, fraction: float, text: str) -> None:
         """Show the share that is done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import napari
@@ -46,6 +47,7 @@ class ViewBox(QWidget):
         self.viewer, self.session = viewer, session
         self.controller = session.controller
         self._docks_were_opened = False
+        self._gone = False
         self.boxes, self.menu = button("Boxes", BOXES_TIP), QMenu(self)
         self.actions_by_role: dict[str, Any] = {}
         self._fill_menu()
@@ -90,7 +92,11 @@ class ViewBox(QWidget):
         window = self.window()
         if not self._docks_were_opened and has_room(window):
             self._docks_were_opened = True
-            open_all(self.viewer, window)
+            open_all(self.viewer, window, self._in_turn)
+
+    def _in_turn(self, call: Callable[[], None]) -> None:
+        """Open a dock between the layers of the run, not beside one in the same turn."""
+        self.controller.later(lambda: None if self._gone else call())
 
     def follow(self) -> None:
         """Offer what there is to compare now."""
@@ -102,7 +108,8 @@ class ViewBox(QWidget):
         self.boxes.setEnabled(self.controller.arranged)
 
     def let_go(self) -> None:
-        """Bring the grid back, and end an export."""
+        """Bring the grid back, open no more docks, and end an export."""
+        self._gone = True
         self.modes.shut_down()
         self.export.shut_down()
 
