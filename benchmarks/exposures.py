@@ -32,7 +32,7 @@ def main() -> None:
     for pair in movie_pairs(options.folder):
         if not pair[0].match(options.movies):
             continue
-        scene = Scene.read(*pair, None, "")
+        scene = Scene.read(*pair, None, "au_*")
         for decoder in options.decoders:
             for ratio in options.ratios:
                 settings = Settings(compression_ratio=ratio, decoder=decoder, reference="truth")

@@ -86,4 +86,10 @@ short_ends=0.3
 leg 7 --minutes 62 --seed 8 --set rate=0.0008 --from "$out/leg6/state.pt" \
     --library "$library" --set library_share=0.6 \
     --set batch.crop=72 --set batch.pixels=400000 --set batch.core_frames=60 $(resumed 7)
-echo "$out/leg7/unfolding.safetensors"
+# 8: more exposures from B = 20 (the default of masks since), usual doses and large B more often.
+short_ends=0.2
+leg 8 --minutes 74 --seed 9 --set rate=0.0005 --from "$out/leg7/state.pt" \
+    --library "$library" --set library_share=0.6 \
+    --set batch.crop=72 --set batch.pixels=400000 --set batch.core_frames=60 \
+    --set batch.even_ratios=0.5 --set batch.usual_doses=0.5 $(resumed 8)
+echo "$out/leg8/unfolding.safetensors"
