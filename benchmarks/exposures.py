@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from quality import Scene, decoded, movie_pairs
 
-from napari_tcsdl.masks import usual_exposures
+from napari_tcsdl._exposures import usual_exposures
 from napari_tcsdl.metrics import psnr
 from napari_tcsdl.pipeline import compress
 from napari_tcsdl.settings import Settings

@@ -73,6 +73,7 @@ def _power_at(power: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64
 
 
 def checked_power(spectrum: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Power at a frame's or a square's frequencies, refused where it is none."""
     power = np.asarray(spectrum, np.float64)
     square = power.ndim == 2 and power.shape[0] == power.shape[1]
     if not (square or power.shape == shape):

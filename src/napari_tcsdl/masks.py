@@ -24,6 +24,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ._exposures import check_exposures, is_whole
 from ._validation import CorruptFileError, InputError, check_compression_ratio
 
 KINDS = ("balanced", "bernoulli")
@@ -80,7 +81,9 @@ class Masks:
         tile: tuple[int, int] = (256, 256),
         exposures: int | None = None,
     ) -> Self:
-        """Make the masks of a movie; equal arguments, ``exposures`` too, give equal bits for ever.
+        """Make the masks of a movie; equal arguments give equal bits, for ever.
+
+        Of ``exposures`` that holds for numbers: what None stands for has changed, and may again.
 
         Parameters
         ----------
@@ -103,7 +106,7 @@ class Masks:
         """
         ratio = check_compression_ratio(compression_ratio)
         _check(kind, seed, tile)
-        return cls._make(kind, ratio, int(seed), _check_exposures(kind, ratio, exposures), tile)
+        return cls._make(kind, ratio, int(seed), check_exposures(kind, ratio, exposures), tile)
 
     @classmethod
     def _make(
@@ -233,53 +236,21 @@ class Masks:
         return masks
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
 def _check(kind: str, seed: int, tile: tuple[int, int]) -> None:
     if kind not in KINDS:
         raise InputError(
             f"got mask kind {kind!r}, expected {' or '.join(KINDS)}; choose one of them"
         )
-    if not _is_int(seed) or not 0 <= seed < 2**64:
+    if not is_whole(seed) or not 0 <= seed < 2**64:
         raise InputError(
             f"got mask seed {seed!r}, expected a whole number from 0 to 2⁶⁴ − 1; "
             "give for example seed = 0"
         )
-    if len(tile) != 2 or not all(_is_int(side) and side >= 1 for side in tile):
+    if len(tile) != 2 or not all(is_whole(side) and side >= 1 for side in tile):
         raise InputError(
             f"got mask tile {tile!r}, expected (height, width) of at least 1 pixel each; "
             "give for example (256, 256)"
         )
-
-
-def usual_exposures(compression_ratio: int) -> int:
-    """Frames of a block in which a pixel of balanced masks is open where nobody says otherwise.
-
-    Half of them, two fifths from B = 20: at 3 and 20 e/px/frame the network's error on movies held
-    out from its training is least, or within 0.05 dB of that, between a third and a half of B.
-    """
-    ratio = compression_ratio
-    return (ratio + 1) // 2 if ratio < 20 else (2 * ratio + 2) // 5
-
-
-def _check_exposures(kind: str, ratio: int, exposures: int | None) -> int | None:
-    if kind == "bernoulli":
-        if exposures is not None:
-            raise InputError(
-                f"got exposures = {exposures!r} for bernoulli masks, expected none since p = 0.5 "
-                "is fixed; leave exposures out or choose balanced masks"
-            )
-        return None
-    if exposures is None:
-        return usual_exposures(ratio)
-    if not _is_int(exposures) or not 1 <= exposures <= ratio:
-        raise InputError(
-            f"got exposures = {exposures!r}, expected a whole number from 1 to B = {ratio}; "
-            f"give for example {max(1, ratio // 2)}"
-        )
-    return int(exposures)
 
 
 def _key(seed: int, ratio: int) -> tuple[int, int]:

@@ -2,12 +2,13 @@
 
 import os
 import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_tcsdl import codecs
+from napari_tcsdl.codecs import _video_stream
 from napari_tcsdl.codecs._scheduling import scheduling_kept
 from napari_tcsdl.codecs.video import VIDEO_CODECS
 
@@ -17,7 +18,11 @@ pytestmark = pytest.mark.skipif(
 
 
 def policies():
-    return {os.sched_getscheduler(int(entry.name)) for entry in Path("/proc/self/task").iterdir()}
+    found = set()
+    for entry in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended since
+            found.add(os.sched_getscheduler(int(entry.name)))
+    return found
 
 
 def test_what_is_done_within_is_undone_for_old_and_new_threads():
@@ -57,4 +62,24 @@ def test_no_thread_is_real_time_while_a_video_is_encoded(codec, tmp_path):
     quality = codec.qualities[len(codec.qualities) // 2]
     codec._write(pieces(), frames, quality, (0, 255), tmp_path / "movie")
     assert seen | policies() <= before
-    assert codecs.CODECS[codec.name] is codec
+
+
+def test_it_is_kept_before_the_first_frame_is_taken(monkeypatch, tmp_path):
+    codec = VIDEO_CODECS[0]
+    if codec.missing():
+        pytest.skip(codec.missing())
+    order = []
+
+    @contextmanager
+    def noted():
+        yield
+        order.append("kept")
+
+    def pieces():
+        order.append("frame")
+        yield np.zeros((96, 96), np.uint8)
+
+    monkeypatch.setattr(_video_stream, "scheduling_kept", noted)
+    like = np.zeros((1, 96, 96), np.uint8)
+    codec._write(pieces(), like, codec.qualities[0], (0, 255), tmp_path / "movie")
+    assert order == ["kept", "frame"]

@@ -123,12 +123,12 @@ class AcceleratorError(RuntimeError):
         (
             AcceleratorError("CUDA error: gone\nmore"),
             DeviceError,
-            r"lost .*\(CUDA error: gone\), ",
+            r"error of the device .*\(CUDA error: gone\), ",
         ),
         (
             RuntimeError("CUDA error: unknown"),
             DeviceError,
-            "^got the device lost while it",
+            "^got an error of the device while it",
         ),
         (RuntimeError("lost\nthread"), TcsdlError, r"^got RuntimeError \(lost\), expected the run"),
         (KeyError(), TcsdlError, r"^got KeyError \(no message\), expected the run to end well"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_training import BATCH, still_scenes, tiny_batch
 
+from napari_tcsdl._exposures import usual_exposures
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.measurement import Phi
 from napari_tcsdl.simulate.detectors import Detector
@@ -41,6 +42,12 @@ def test_balanced_masks_open_every_pixel_equally_often(ratio):
         assert set(masks.unique().tolist()) <= {0.0, 1.0}
         (exposures,) = masks.sum(1).unique().tolist()
         assert max(1, ratio // 4 - 1) <= exposures <= ratio / 2 + 1
+
+
+def test_most_batches_have_the_usual_exposures():
+    layout = Layout(23, 1, 0, 0)
+    drawn = [int(draw_masks(1, layout, 4, 0.0, seeded(s)).sum(1)[0, 0, 0]) for s in range(40)]
+    assert drawn.count(usual_exposures(23)) > 20
 
 
 def test_balanced_masks_favour_no_frame():

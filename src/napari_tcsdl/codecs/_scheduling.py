@@ -24,15 +24,20 @@ def scheduling_kept() -> Iterator[None]:
     if not _THREADS.is_dir():
         yield
         return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    kept = _scheduling_of(0)
     before = _threads()
     try:
         yield
     finally:
         for thread in {0} | _threads() - before:  # 0: the calling one
             with suppress(ProcessLookupError):  # it has ended since
-                if os.sched_getscheduler(thread) != policy:
-                    os.sched_setscheduler(thread, policy, parameters)
+                if _scheduling_of(thread) != kept:
+                    os.sched_setscheduler(thread, kept[0], os.sched_param(kept[1]))
+
+
+def _scheduling_of(thread: int) -> tuple[int, int]:
+    """Policy and real-time priority."""
+    return os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority
 
 
 def _threads() -> set[int]:

@@ -12,7 +12,7 @@ from .._validation import Cancelled, DeviceError, OutputError, TcsdlError
 
 logger = logging.getLogger(__name__)
 
-LOST = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "HIP error", "MPS backend")
+DEVICE_ERRORS = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "HIP error", "MPS backend")
 """How RuntimeErrors of older versions of torch begin where a device has failed."""
 
 
@@ -55,11 +55,12 @@ def as_sentence(error: BaseException) -> TcsdlError:
             "got a full disk while writing results, expected free space for them; free some "
             "space, or set TMPDIR to a larger disk"
         )
-    if kind == "AcceleratorError" or (isinstance(error, RuntimeError) and first.startswith(LOST)):
+    failed = isinstance(error, RuntimeError) and first.startswith(DEVICE_ERRORS)
+    if kind == "AcceleratorError" or failed:
         return DeviceError(
-            f"got the device lost while it computed ({first or kind}), expected it to "
-            "answer until the end; run on the device 'cpu', and start napari anew before you use "
-            "this device again"
+            f"got an error of the device while it computed ({first or kind}), expected it to "
+            "answer until the end; run on the device 'cpu': a device that has failed answers again "
+            "only after napari is started anew"
         )
     return TcsdlError(
         f"got {kind} ({first or 'no message'}), expected the run to end well; "

@@ -49,14 +49,13 @@ def ssim_frames(
 
 
 @njit(cache=True, nogil=True)
-def _mean_ssim(
+def _sum_rows(
     image: NDArray[np.float64],
     truth: NDArray[np.float64],
     weights: NDArray[np.float64],
-    small: tuple[float, float],
     scratch: NDArray[np.float64],
-) -> float:
-    """Mean over all windows; ``scratch`` takes (4, H, W − window + 1) weighted sums of rows."""
+) -> None:
+    """Weighted sums along rows: of both frames, of their squares together, of their product."""
     height, width = image.shape
     columns = scratch.shape[2]
     squares, products = np.empty(width), np.empty(width)
@@ -72,6 +71,19 @@ def _mean_ssim(
                 scratch[1, row, column] += weight * truth[row, column + step]
                 scratch[2, row, column] += weight * squares[column + step]
                 scratch[3, row, column] += weight * products[column + step]
+
+
+@njit(cache=True, nogil=True)
+def _mean_ssim(
+    image: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    small: tuple[float, float],
+    scratch: NDArray[np.float64],
+) -> float:
+    """Mean over all windows; ``scratch`` takes (4, H, W − window + 1) weighted sums of rows."""
+    _sum_rows(image, truth, weights, scratch)
+    height, columns = image.shape[0], scratch.shape[2]
     total = 0.0
     rows = height - len(weights) + 1
     sums = np.empty((4, columns))

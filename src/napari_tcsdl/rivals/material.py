@@ -54,7 +54,8 @@ class Material:
     folder
         For what does not stay in memory.
     sample
-        Of a long movie: runs of its frames, by which qualities to try are found.
+        Of a long movie: runs of its frames, for bytes and PSNR at qualities that may be worth a
+        try; all else in it is of the whole movie.
     """
 
     raw: FrameFile

@@ -20,7 +20,8 @@ class Preview:
     Parameters
     ----------
     whole
-        Qualities of the movie that were tried; the first and the last that matter are.
+        What was tried on the whole movie so far, the first and the last quality that matter
+        among it.
     sample
         The same codec on a sample of the movie.
     """

@@ -41,7 +41,6 @@ def best_below(
     size: Size,
     known: Mapping[int, int],
     budget: int,
-    refinements: int = MOST_REFINEMENTS,
 ) -> int | None:
     """Return the index of the best score at any size within ``budget``; None if there is none.
 
@@ -55,13 +54,11 @@ def best_below(
         Sizes so far: they should span the range, and hold the largest within the budget.
     budget
         [bytes]
-    refinements
-        Encodings, at most, beyond those that are known.
     """
     tried = {index: score(index) for index, n_bytes in sorted(known.items()) if n_bytes <= budget}
     if not tried:
         return None
-    for _ in range(refinements):
+    for _ in range(MOST_REFINEMENTS):
         index = _next_guess(tried)
         if index is None:
             break

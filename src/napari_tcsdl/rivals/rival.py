@@ -11,7 +11,7 @@ from .beyond import scores_beyond
 from .material import Material
 from .points import BEST_BELOW, EXACT, LADDER, RAW_OVER_B, SAME_BYTES, Rival, Shown
 from .preview import Preview
-from .rate_search import MOST_REFINEMENTS, best_below, climb
+from .rate_search import best_below, climb
 from .trials import Trials
 
 ENOUGH_SHARE = 4
@@ -143,8 +143,7 @@ def _choose(
         trials.scores(index)  # both of one decoding, before the search asks for one of them
     if preview is not None:
         _try(trials, preview.best_below(budgets[BEST_BELOW]), 1)
-    refinements = MOST_REFINEMENTS if preview is None else 0
-    index = best_below(trials.psnr, trials.size, trials.sizes, budgets[BEST_BELOW], refinements)
+    index = best_below(trials.psnr, trials.size, trials.sizes, budgets[BEST_BELOW])
     if index is not None:
         chosen[BEST_BELOW] = index
     least = min(trials.sizes.values())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..masks import usual_exposures
+from .._exposures import usual_exposures
 
 
 class Layout(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..._exposures import USUAL_WORDS
+
 MASKS = {"balanced": "balanced", "bernoulli": "Bernoulli, p = 0.5"}
 ENTROPIES = {
     "zstd": "standard (zstd)",
@@ -22,9 +24,9 @@ TIPS = {
     "recommend": "Measure motion and dose of this movie, and propose a B with the reason.",
     "masks": "Balanced: every pixel is exposed equally often in a block. "
     "Bernoulli: each pixel of each mask is open with p = 0.5, as in the paper.",
-    "seed": "Seed of the masks: the same seed gives the same masks for ever.",
-    "exposures": "How often each pixel is exposed in a block of balanced masks. Automatic: half of "
-    "B, a quarter from B = 20.",
+    "seed": "Seed of the masks: the same seed and exposures give the same masks for ever.",
+    "exposures": "How often each pixel is exposed in a block of balanced masks. Automatic: "
+    f"{USUAL_WORDS}.",
     "mask_tile": "Side of the mask that is repeated over the frame [px]; 0 for masks as large as "
     "the frame, which cost more bytes.",
     "companding": "Step to which measurements are rounded, in standard deviations of their noise. "
