@@ -4,13 +4,12 @@
 
 Writes a movie (uint8 TIFF: a lattice that drifts, under counting noise) to disk, page by page, and
 runs the real command on it, `napari-tcsdl compare MOVIE --report OUT`, with `--rivals all` unless
-OPTIONS name others. Every second it reads the memory of that process and of all that it
-starts from /proc (Linux): the
-proportional set size (PSS), which counts a page that n processes share as 1/n of it in each, so
-that the sum over processes is what they take together; and, as the kernel keeps it, the highest
-resident set size (RSS) of each process, which misses nothing between two readings, but counts
-shared pages in full. OPTIONS are further options of the command, such as "--decoder gap_tv". CPU
-time is that of the command and all that it started.
+OPTIONS name others. Every second it reads the memory of that process and of all that it starts from
+/proc (Linux): the proportional set size (PSS), which counts a page that n processes share as 1/n of
+it in each, so that the sum over processes is what they take together; and, as the kernel keeps it,
+the highest resident set size (RSS) of each process, which misses nothing between two readings, but
+counts shared pages in full. OPTIONS are further options of the command, such as "--decoder gap_tv".
+CPU time is that of the command and all that it started.
 """
 
 from __future__ import annotations

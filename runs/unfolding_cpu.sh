@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Our decoder on one CPU core: the seven legs that made the weights that ship, some six and a half hours
-# of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
+# Our decoder on one CPU core: the eight legs that made the weights that ship, some seven and a half
+# hours of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
 # goes on where the first was stopped (legs 1, 2 and 6 begin anew).
 #   runs/unfolding_cpu.sh [OUT]
 # LIBRARY names a folder of rendered movies; those that it lacks are rendered first.
@@ -14,6 +14,7 @@
 #   - Leg 3 took 55 % of its movies from the library at first, 60 % later; its uncertainty was
 #     taught by a Gaussian likelihood up to step 2,475, by the pinball loss from there on.
 #   - Leg 7 had the last step of the network from its 24th minute on; today's code has it from leg 1 on.
+#   - Up to leg 7 most masks of B = 20 and more opened a quarter of the frames; today's open two fifths.
 #   - Leg 5 got the weight on jumps between blocks after its first 772 steps, and began the correction
 #     of the deviation; today's code has both from the first step of leg 1 on.
 # So these commands give weights of the same making, not the same numbers.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ._validation import InputError
+from ._validation import InputError, is_whole
 
 USUAL_WORDS = "half of B, two fifths from B = 20"
 """What :func:`usual_exposures` gives, for people."""
@@ -45,8 +43,3 @@ def check_exposures(kind: str, ratio: int, exposures: Any) -> int | None:
             f"give for example {max(1, ratio // 2)}"
         )
     return int(exposures)
-
-
-def is_whole(value: object) -> bool:
-    """Tell whole numbers, of NumPy too, from anything else."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -55,6 +55,11 @@ def exit_code(work: Callable[[], object]) -> int:
     return 0
 
 
+def is_whole(value: object) -> bool:
+    """Tell whole numbers, of NumPy too, from anything else."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def check_compression_ratio(value: object, n_frames: int | None = None) -> int:
     """Return ``value`` as the compression ratio B (frames per measurement).
 

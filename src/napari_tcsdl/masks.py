@@ -24,8 +24,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ._exposures import check_exposures, is_whole
-from ._validation import CorruptFileError, InputError, check_compression_ratio
+from ._exposures import check_exposures
+from ._validation import CorruptFileError, InputError, check_compression_ratio, is_whole
 
 KINDS = ("balanced", "bernoulli")
 VERSION = 1

@@ -29,6 +29,8 @@ QUIET = 170
 """Of 255: how much of a quiet label's colour is let through."""
 SHORTEST = 16
 """Characters that a combo box shows at least; it must not widen the dock."""
+LEAST_SHOWN = 8
+"""Characters of a line that is cut off: fewer would say nothing."""
 
 
 class LayerCombo(QComboBox):
@@ -179,7 +181,7 @@ class ElidedLabel(QLabel):
         shown = self.fontMetrics().elidedText(
             self.text(), Qt.TextElideMode.ElideRight, ground.width()
         )
-        if shown == self.text() or len(shown) >= SHORTEST / 2:
+        if shown == self.text() or len(shown) >= LEAST_SHOWN:
             painter = QPainter(self)
             painter.drawText(ground, self.alignment(), shown)
             painter.end()
