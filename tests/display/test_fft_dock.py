@@ -79,6 +79,8 @@ def test_an_uncalibrated_movie_is_said_to_be_one(dock_of, viewer, qtbot):
     assert dock.note.text().startswith("The pixel size is unknown: spatial frequencies are in 1/px")
     assert dock.controls.where.text() == "256 × 256 px of the field of view"
     assert dock.view.panels[0].describe(0.0, 0.25) == "d = 4 px   |q| = 0.25 1/px   0°"
+    heads = [dock.table.horizontalHeaderItem(column).text() for column in range(2)]
+    assert heads == ["d\n[px]", "|q|\n[1/px]"]  # before there is any spot
 
 
 def test_panels_are_of_one_size_and_one_square_range(dock, qtbot):

@@ -198,15 +198,15 @@ class FftDock(Leaving):
         reference = controller.panel()
         spectrum = reference.spectrum if reference is not None else None
         nyquist = -float(spectrum.fx[0]) if spectrum is not None else 0.0
-        calibrated = spectrum is not None and spectrum.unit == "1/nm"
-        wanted = calibrated and self.controls.rings.isChecked()
+        unit = spectrum.unit if spectrum is not None else "1/nm"
+        wanted = spectrum is not None and unit == "1/nm" and self.controls.rings.isChecked()
         rings = rings_of(controller.lattice if wanted else None, nyquist)
         if self.controls.tabs.currentIndex() == 1:
             self.profiles.set_rings(rings)
             return  # the other page is brought up to date when it is shown
         self.view.set_rings(rings)
         self.view.set_rows(rows, chosen)
-        self.spots.show_rows(rows, chosen, self._colours)
+        self.spots.show_rows(rows, chosen, self._colours, unit)
         self.split.share_room()
 
     def _on_tab(self) -> None:

@@ -52,9 +52,11 @@ class SpotPanel(QWidget):
         self.copy_button.clicked.connect(self.copy)
         self.export_button.clicked.connect(self._ask_where_to_export)
 
-    def show_rows(self, rows: Sequence[Row], selected: int | None, colours: dict[str, str]) -> None:
-        """Show ``rows``, with the names of the panels in their ``colours``."""
-        self.table.show_rows(rows, selected, colours)
+    def show_rows(
+        self, rows: Sequence[Row], selected: int | None, colours: dict[str, str], unit: str
+    ) -> None:
+        """Show ``rows`` in ``unit`` of |q|, with the names of the panels in their ``colours``."""
+        self.table.show_rows(rows, selected, colours, unit)
         for widget in (self.clear_button, self.copy_button, self.export_button):
             widget.setEnabled(bool(rows))
         self.delete_button.setEnabled(selected is not None)

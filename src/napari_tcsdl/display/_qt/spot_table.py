@@ -70,10 +70,11 @@ class SpotTable(QTableWidget):
         self._told: dict[tuple[int, int], tuple[str, str | None, str]] = {}
         self.cellClicked.connect(lambda row, _: self.chosen.emit(row))
 
-    def show_rows(self, rows: Sequence[Row], selected: int | None, colours: dict[str, str]) -> None:
-        """Show ``rows``; only cells whose text has changed are touched."""
+    def show_rows(
+        self, rows: Sequence[Row], selected: int | None, colours: dict[str, str], unit: str
+    ) -> None:
+        """Show ``rows``, ``unit`` is that of |q|; only cells whose text has changed are touched."""
         names = list(rows[0].signals) if rows else list(colours)
-        unit = rows[0].spot.unit if rows else "1/nm"
         remarks = any(row.artefact for row in rows)
         self._set_heads(names, unit, colours, remarks)
         if self.rowCount() != len(rows):
