@@ -7,6 +7,7 @@ from napari_tcsdl._validation import Cancelled, InputError
 from napari_tcsdl.io import open_compressed
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
+from napari_tcsdl.persistence import persistence_of
 from napari_tcsdl.pipeline import (
     compress,
     consistency_map,
@@ -57,6 +58,21 @@ def test_companded_measurements_are_as_close_as_half_their_noise(movie, tmp_path
         assert np.all(np.abs(error) <= np.maximum(0.3 * sigma, 0.5) + 1)
         assert abs(error.mean()) < 0.05 * sigma.mean()
     assert rounded.bytes_on_disk()["measurements"] < exact.bytes_on_disk()["measurements"]
+
+
+def test_the_file_tells_the_decoder_how_long_structure_lasts(movie, tmp_path, monkeypatch):
+    compressed = compress(movie, tmp_path / "m.tcs.zarr", SETTINGS)
+    assert compressed.header.persistence == persistence_of(movie)
+    contexts = []
+
+    def told(made, blocks, context, **how):
+        contexts.append(context)
+        raise Cancelled
+
+    monkeypatch.setattr("napari_tcsdl.reconstruction.reconstruct_tiled", told)
+    with pytest.raises(Cancelled):
+        decode_block(compressed, 0, SETTINGS)
+    assert contexts[0].persistence == compressed.header.persistence
 
 
 def test_a_block_is_encoded_as_the_file_stores_it(movie, tmp_path):

@@ -45,6 +45,7 @@ module                stage
 ``reference``         what scores are taken against: truth, raw or denoised frames
 ``comparison``        a movie against its reconstruction and its rivals
 ``rivals``            every codec at every size on one movie, and who wins
+``persistence``       how long structure lasts, told from raw frames for the decoder
 ``motion``            how fast the specimen moves and changes
 ``advice``            which B for this movie, with the reason
 ``cost``              time, memory and disk of a run before it starts

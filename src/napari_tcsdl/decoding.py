@@ -303,4 +303,5 @@ class Decoder:
             spread=self._level.spread if self._level else None,
             compression_ratio=self._compressed.compression_ratio,
             openness=self._compressed.masks.openness,
+            persistence=header.persistence,
         )

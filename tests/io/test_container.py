@@ -31,6 +31,7 @@ from napari_tcsdl.io import (
 )
 from napari_tcsdl.io._shards import open_measurements
 from napari_tcsdl.masks import Masks
+from napari_tcsdl.persistence import Persistence
 
 RATIO = 4
 SHAPE = (14, 40, 56)  # three whole blocks and one of two frames
@@ -41,6 +42,7 @@ HEADER = Header(
     pixel_size=2.5,
     frame_time=0.04,
     noise={"gain": 30.0, "offset_variance": 2.0},
+    persistence=Persistence((8.0, 4.0, 2.0, -0.5, 0.25), (1.0, 0.5, 0.0, 0.0, 0.0), 0.125),
     source="movie.tif",
     settings={"compression_ratio": RATIO},
 )
@@ -818,9 +820,10 @@ def test_a_file_that_grows_while_it_is_opened(path, masks, measurements, ahead):
     ("key", "value"),
     [("noise", {"gain": "x"}), ("noise", {"gain": "3", "offset_variance": 1.0}), ("noise", [1]),
      ("noise", {"gain": 1.0}), ("noise", {"gain": None, "offset_variance": 1.0}),
-     ("settings", []), ("settings", "B=4")],
+     ("settings", []), ("settings", "B=4"), ("persistence", [1.0]), ("persistence", {}),
+     ("persistence", {"whole": [1.0], "quiet": [1.0], "error": 0.1})],
 )  # fmt: skip
-def test_noise_and_settings_of_the_wrong_kind_are_found_on_opening(written, key, value):
+def test_noise_persistence_and_settings_of_the_wrong_kind_are_found_on_opening(written, key, value):
     def change(document):
         attributes = document["attributes"]
         attributes["tcsdl"][key] = value

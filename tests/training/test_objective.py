@@ -158,7 +158,8 @@ def test_no_ratio_fits_the_network():
 def test_a_configuration_is_completed_with_what_is_usual():
     full = full_config("unfolding", {"width": 8})
     assert full["width"] == 8
-    assert set(full) == {"width", "deep_width", "stages", "shifts", "deviation_width"}
+    sizes = {"width", "deep_width", "stages", "shifts"}
+    assert set(full) == {*sizes, "deviation_width", "persistence_width"}
 
 
 # --- validation ---------------------------------------------------------------------------------

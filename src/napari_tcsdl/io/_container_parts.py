@@ -18,6 +18,7 @@ from .._validation import CorruptFileError, InputError, TcsdlError
 from ..companding import Companding
 from ..masks import Masks
 from ..noise import NoiseModel
+from ..persistence import Persistence
 from ._array_check import check_document, expected_array
 from ._arrays import PLANES, open_array, table_files
 from ._common import cannot_read, check_readable, is_there, reason_of
@@ -115,6 +116,7 @@ def parse_header(name: str, tcsdl: dict[str, Any]) -> tuple[Header, int]:
             pixel_size=number("pixel_size"),
             frame_time=number("frame_time"),
             noise=_noise(tcsdl["noise"]),
+            persistence=_persistence(tcsdl.get("persistence")),
             source=str(tcsdl["source"]),
             settings=_settings(tcsdl["settings"]),
             storage=_storage(tcsdl),
@@ -141,6 +143,11 @@ def _noise(value: Any) -> dict[str, float | None] | None:
         raise TypeError(f"noise {value!r}")
     NoiseModel.from_json(value)
     return dict(value)
+
+
+def _persistence(value: Any) -> Persistence | None:
+    """None also in files of before it was measured."""
+    return None if value is None else Persistence.from_json(value)
 
 
 def _settings(value: Any) -> dict[str, Any]:

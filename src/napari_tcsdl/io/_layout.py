@@ -30,6 +30,7 @@ from ..companding import Companding
 from ..encoder import measurement_dtype
 from ..masks import Masks
 from ..noise import NoiseModel
+from ..persistence import Persistence
 
 FORMAT_VERSION = 2
 SUFFIX = ".tcs.zarr"
@@ -78,6 +79,9 @@ class Header:
         [s], or None where it is unknown.
     noise
         Noise model of the detector as JSON, or None.
+    persistence
+        How long structure lasts, measured on raw frames; None where it was not, as in files of
+        before.
     source
         Name of the movie.
     settings
@@ -95,6 +99,7 @@ class Header:
     pixel_size: float | None = None
     frame_time: float | None = None
     noise: dict[str, Any] | None = None
+    persistence: Persistence | None = None
     source: str = "movie"
     settings: dict[str, Any] = field(default_factory=dict)
     storage: Storage = field(default_factory=Storage)
@@ -183,6 +188,7 @@ def root_document(header: Header, masks: Masks, ledger: Ledger) -> bytes:
             "frame_time": header.frame_time,
             "value_range": list(header.value_range),
             "noise": header.noise,
+            "persistence": header.persistence.to_json() if header.persistence else None,
             "source": header.source,
             "settings": header.settings,
             "storage": storage_metadata(header.storage),

@@ -33,13 +33,15 @@ class DeviationBranch(nn.Module):
         Channels of the features that it is given.
     own_width
         Channels of its own, at a quarter of the resolution.
+    told_width
+        Numbers beside its position that each frame is told.
     """
 
-    def __init__(self, width: int, own_width: int) -> None:
+    def __init__(self, width: int, own_width: int, told_width: int = 0) -> None:
         super().__init__()
         self.look = nn.Conv2d(width, own_width, 2, stride=2)
         self.compare = nn.Conv2d(FEATURES, own_width, 1)
-        self.place = nn.Linear(3, own_width)
+        self.place = nn.Linear(3 + told_width, own_width)
         self.blocks = nn.ModuleList(Block(own_width, shift) for shift in _SHIFTS)
         self.tell = nn.Conv2d(own_width, _CELL * _CELL, 1)
         nn.init.zeros_(self.tell.weight)
@@ -55,7 +57,7 @@ class DeviationBranch(nn.Module):
         clues
             Of :func:`clues`, (N · T, FEATURES, H/4, W/4).
         position
-            Of each frame in its block, (N · T, 3).
+            Of each frame in its block, and what else it is told, (N · T, 3 + …).
         n_frames
             T.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..persistence import LAGS, Persistence
 from ._deviation import DeviationBranch, clues
 from ._deviation import reach as deviation_reach
 from ._last_step import last_step
@@ -17,6 +19,9 @@ from ._spectral_mixing import SIDE, SpectralMixing
 from ._time_mixing import Block
 
 _LEAST_SIGMA = 1e-3  # of the movie's standard deviation: the log of nothing is not a number
+_GAIN, _MOST = 3.0, 6.0  # the grain of a ground is a tenth of the spread of Ȳ
+PERSISTENCE_INPUTS = 2 * len(LAGS) + 2
+
 _LOG_SIGMA = (-7.0, 4.0)  # beyond lies nothing that was trained: a sum of logs can run away
 
 
@@ -38,13 +43,17 @@ class UnfoldingConfig:
     deviation_width
         Channels of what corrects the stated deviation by the residual of the measurement; 0 for
         none, as in weights of before it was there.
+    persistence_width
+        Numbers that :func:`persistence_inputs` are turned into; 0 for none, as in weights of before
+        they were known.
     """
 
     width: int = 32
     deep_width: int = 64
     stages: int = 2
-    shifts: tuple[int, ...] = (1, 1, 2, 4, 1)
+    shifts: tuple[int, ...] = (1, 1, 2, 4, 2, 1)
     deviation_width: int = 24
+    persistence_width: int = 12
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -53,7 +62,7 @@ class UnfoldingConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> UnfoldingConfig:
         """Undo :meth:`to_json`."""
-        known = {"deviation_width": 0, **values}
+        known = {"deviation_width": 0, "persistence_width": 0, **values}
         return cls(**{**known, "shifts": tuple(known["shifts"])})
 
     @property
@@ -84,6 +93,8 @@ class CodedSequence(NamedTuple):
     openness
         Share of the frames in which masks of this kind expose a pixel; None to count it. A tile
         must be given that of the whole frame.
+    persistence
+        What :func:`persistence_inputs` makes of each movie's, (N, F); None where it is unknown.
     """
 
     mean: Tensor
@@ -92,6 +103,7 @@ class CodedSequence(NamedTuple):
     lengths: tuple[int, ...]
     ratio: int
     openness: float | None = None
+    persistence: Tensor | None = None
 
     def per_frame(self, per_segment: Tensor) -> Tensor:
         """Repeat (N, M, …) for the frames of each segment: (N, T, …)."""
@@ -123,6 +135,18 @@ class CodedSequence(NamedTuple):
         return rows
 
 
+def persistence_inputs(persistence: Persistence | None, spread: float) -> list[float]:
+    """Numbers that the network is given; zeros where nothing is known.
+
+    ``spread`` is the standard deviation of Ȳ [detector units], by which all is normalised.
+    """
+    if persistence is None:
+        return [0.0] * PERSISTENCE_INPUTS
+    found = (*persistence.whole, *persistence.quiet, persistence.error)
+    roots = [_GAIN * math.copysign(abs(value) ** 0.5, value) / spread for value in found]
+    return [1.0, *(min(max(root, -_MOST), _MOST) for root in roots)]
+
+
 class Prediction(NamedTuple):
     """Frames (N, T, H, W), log of their standard deviation, and the frames of earlier stages."""
 
@@ -144,8 +168,9 @@ class UnfoldingNet(nn.Module):
         self.sigma_head = nn.Conv2d(config.width, 4, 3, padding=1)
         nn.init.zeros_(self.sigma_head.weight)
         nn.init.constant_(self.sigma_head.bias, -1.0)  # type: ignore[arg-type]
-        own = config.deviation_width
-        self.deviation = DeviationBranch(config.width, own) if own else None
+        own, more = config.deviation_width, config.persistence_width
+        self.deviation = DeviationBranch(config.width, own, more) if own else None
+        self.persistence = nn.Linear(PERSISTENCE_INPUTS, more) if more else None
 
     def forward(
         self, coded: CodedSequence, progress: Callable[[float], None] | None = None
@@ -160,7 +185,7 @@ class UnfoldingNet(nn.Module):
             mean=mean,
             masks=coded.masks,
             sigma=functional.avg_pool2d(sigma, 2).flatten(0, 1)[:, None],
-            position=coded.position().flatten(0, 1),
+            position=self._told(coded).flatten(0, 1),
             n_frames=mean.shape[1],
             step=_steps(progress, self.config.stages * len(self.config.shifts)),
         )
@@ -182,6 +207,17 @@ class UnfoldingNet(nn.Module):
         frames, log_sigma = last_step(coded, frames, log_sigma.clamp(*_LOG_SIGMA))
         return Prediction(frames, log_sigma, estimates[:-1])
 
+    def _told(self, coded: CodedSequence) -> Tensor:
+        """Place of each frame, and what is known of how long structure lasts: (N, T, 3 + …)."""
+        position = coded.position()
+        if self.persistence is None:
+            return position
+        known = coded.persistence
+        if known is None:
+            known = position.new_zeros(len(position), PERSISTENCE_INPUTS)
+        turned = functional.leaky_relu(self.persistence(known), 0.1)[:, None]
+        return torch.cat([position, turned.to(position).expand(-1, position.shape[1], -1)], -1)
+
     def _correction(
         self, coded: CodedSequence, frames: Tensor, features: Tensor, given: _Given
     ) -> Tensor:
@@ -200,7 +236,7 @@ class _Given(NamedTuple):
     mean: Tensor  # (N, T, H, W)
     masks: Tensor  # (N, T, H, W)
     sigma: Tensor  # (N · T, 1, H/2, W/2)
-    position: Tensor  # (N · T, 3)
+    position: Tensor  # (N · T, 3 + …)
     n_frames: int
     step: Callable[[], None]  # tells that one more block is done
 
@@ -222,7 +258,7 @@ class _Stage(nn.Module):
         self.first = first
         # Ȳ, C, C ⊙ Ȳ (or the residual), σ; later stages also the estimate and the features.
         self.enter = nn.Conv2d(3 * 4 + 1 + (0 if first else 4 + width), width, 3, padding=1)
-        self.place = nn.Linear(3, width)
+        self.place = nn.Linear(3 + config.persistence_width, width)
         self.before = Block(width, config.shifts[0])
         self.down = nn.Conv2d(width, deep, 2, stride=2)
         self.deep = nn.ModuleList(Block(deep, shift) for shift in config.shifts[1:-1])

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..measurement import Phi
 from ..noise import NoiseModel
+from ..persistence import Persistence
 
 Progress = Callable[[float], None]
 """Called with the fraction done, 0 … 1; may raise ``Cancelled`` to stop the work."""
@@ -36,6 +37,8 @@ class BlockContext:
     openness
         Share of the frames in which masks of the movie's kind expose a pixel, which the masks of
         a tile tell only nearly; None where only one measurement is at hand.
+    persistence
+        How long the movie's structure lasts, from raw frames; None where it is unknown.
     """
 
     value_range: tuple[float, float]
@@ -44,6 +47,7 @@ class BlockContext:
     spread: float | None = None
     compression_ratio: int | None = None
     openness: float | None = None
+    persistence: Persistence | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,13 @@ from torch.nn import functional
 from ..measurement import Phi
 from ..noise import NoiseModel
 from ._spectral_mixing import HOP
-from ._unfolding_net import CodedSequence, Prediction, UnfoldingConfig, UnfoldingNet
+from ._unfolding_net import (
+    CodedSequence,
+    Prediction,
+    UnfoldingConfig,
+    UnfoldingNet,
+    persistence_inputs,
+)
 from .base import BlockContext, Estimate, Progress, Segment
 
 __all__ = [
@@ -33,6 +39,7 @@ __all__ = [
     "UnfoldingConfig",
     "UnfoldingNet",
     "normalise",
+    "persistence_inputs",
 ]
 
 ALIGN = HOP
@@ -131,6 +138,7 @@ class Unfolding:
             tuple(segment.n_frames for segment in segments),
             ratio,
             context.openness,
+            mean.new_tensor([persistence_inputs(context.persistence, scale[1])]),
         )
         net = self.net.to(mean.device)
         casts = self.autocast is not None and mean.device.type == "cuda"

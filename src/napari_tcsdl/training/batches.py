@@ -5,7 +5,7 @@ Everything is made on one device, that of the random generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from .._validation import InputError
 from ..reconstruction.unfolding import CodedSequence, normalise
 from ..simulate.detectors import DOSE_RANGE, Detector, expose, random_detector
 from .coding import Layout, Measured, draw_masks, measure, uniform_number
+from .lasting import draw_persistence
 
 Movies = Callable[[int, tuple[int, int, int], torch.Generator], Tensor]
 """``(count, (T, H, W), generator)`` → intensities (count, T, H, W), 1 where nothing is, on the
@@ -121,7 +122,13 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         """Copy to ``device``."""
         mean, sigma, masks = (part.to(device) for part in self.coded[:3])
-        coded = CodedSequence(mean, sigma, masks, self.coded.lengths, self.coded.ratio)
+        told = self.coded.persistence
+        coded = self.coded._replace(
+            mean=mean,
+            sigma=sigma,
+            masks=masks,
+            persistence=None if told is None else told.to(device),
+        )
         return Batch(coded, self.truth.to(device), self.core)
 
 
@@ -150,10 +157,14 @@ def movies_of(layout: Layout, settings: BatchSettings) -> int:
     return max(1, round(settings.pixels / (sum(layout.lengths) * settings.crop**2)))
 
 
-def join(rows: list[tuple[Tensor, Tensor, Tensor, Tensor]], layout: Layout) -> Batch:
-    """Make a batch of each movie's normalised Ȳ and σ (M, H, W), masks and truth (T', H, W)."""
-    mean, sigma, masks, truth = (torch.stack(parts) for parts in zip(*rows, strict=True))
-    coded = CodedSequence(mean, sigma, masks, layout.lengths, layout.ratio)
+def join(rows: Sequence[tuple[Tensor, ...]], layout: Layout) -> Batch:
+    """Make a batch of each movie's normalised Ȳ and σ (M, H, W), masks and truth (T', H, W).
+
+    A fifth tensor of each row tells how long its structure lasts, where that is known.
+    """
+    mean, sigma, masks, truth, *told = (torch.stack(parts) for parts in zip(*rows, strict=True))
+    persistence = told[0] if told else None
+    coded = CodedSequence(mean, sigma, masks, layout.lengths, layout.ratio, None, persistence)
     return Batch(coded, truth, layout.core)
 
 
@@ -196,8 +207,8 @@ def level_and_spread(measured: list[Measured], generator: torch.Generator) -> tu
 
 def _encode(
     scene: Tensor, masks: Tensor, layout: Layout, detector: Detector, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One movie (T, H, W) → normalised Ȳ and σ (M, H, W), masks and truth (T', H, W)."""
+) -> tuple[Tensor, ...]:
+    """One movie (T, H, W) → a row for :func:`join`."""
     values, truth = expose(scene, detector, generator)
     measured = measure(values, masks, layout)
     level, spread = level_and_spread([measured], generator)
@@ -206,7 +217,9 @@ def _encode(
         measured.mean, measured.exposures, detector.noise_model(), (level, spread)
     )
     target = (truth[layout.decoded] - level) / spread
-    return scaled, sigma * wrong**0.5, measured.masks, target
+    one_frame = float(detector.noise_model().variance(truth).mean()) / spread**2
+    told = draw_persistence(target, one_frame, generator)
+    return scaled, sigma * wrong**0.5, measured.masks, target, told
 
 
 def _normal(generator: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .._whole_file import whole_file
-from ..reconstruction.unfolding import normalise
+from ..reconstruction.unfolding import normalise, persistence_inputs
 from .batches import SIDE_STEP, Batch, join
 from .coding import Layout, draw_masks, measure
 from .finetune import Tuned
@@ -70,7 +70,9 @@ def _coded(
     seen = measured.mean[measured.exposures > 0]
     level, spread = float(seen.mean()), float(seen.std()) or 1.0
     mean, sigma = normalise(measured.mean, measured.exposures, tuned.raw.noise, (level, spread))
-    return join([(mean, sigma, masks, (values - level) / spread)], layout), (level, spread)
+    told = mean.new_tensor(persistence_inputs(tuned.raw.persistence, spread))
+    row = (mean, sigma, masks, (values - level) / spread, told)
+    return join([row], layout), (level, spread)
 
 
 @torch.inference_mode()

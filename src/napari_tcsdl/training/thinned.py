@@ -28,7 +28,8 @@ from torch import Tensor
 from .._validation import InputError
 from ..movie import Movie
 from ..noise import NoiseModel, estimate_noise
-from ..reconstruction.unfolding import normalise
+from ..persistence import Persistence, persistence_of
+from ..reconstruction.unfolding import normalise, persistence_inputs
 from ..thinning import noise_correlation, thin
 from .batches import (
     SIDE_STEP,
@@ -59,11 +60,14 @@ class RawMovie:
         Of one frame.
     correlation
         Of the noise of neighbouring pixels, as :func:`noise_correlation` gives it; None for white.
+    persistence
+        How long structure lasts; None where it is unknown.
     """
 
     movie: Movie
     noise: NoiseModel
     correlation: NDArray[np.float64] | None = None
+    persistence: Persistence | None = None
 
     @property
     def true_noise(self) -> NoiseModel:
@@ -76,7 +80,7 @@ class RawMovie:
 
     @classmethod
     def measured(cls, movie: Movie) -> RawMovie:
-        """Measure the noise of ``movie`` on its first frames.
+        """Measure the noise of ``movie`` on its first frames, and how long its structure lasts.
 
         Raises
         ------
@@ -98,7 +102,7 @@ class RawMovie:
                 "thinning deals their noise out; give the raw movie, or render a library of clean "
                 "ones to train with"
             )
-        return cls(movie, noise, noise_correlation(frames, noise))
+        return cls(movie, noise, noise_correlation(frames, noise), persistence_of(movie))
 
 
 class Window(NamedTuple):
@@ -223,11 +227,13 @@ def halves(
         measured.append(measure(kept, mask, layout))
         targets.append(rest[layout.decoded] * (p / (1 - p)))
     level, spread = level_and_spread(measured, generator)
+    known = raw.persistence.thinned(p) if raw.persistence else None
+    told = torch.tensor(persistence_inputs(known, spread))
     rows = []
     for one, target in zip(measured, targets, strict=True):
         scale = level, spread
         mean, sigma = normalise(one.mean, one.exposures, raw.noise.thinned(p), scale)
-        rows.append((mean, sigma, one.masks, (target - level) / spread))
+        rows.append((mean, sigma, one.masks, (target - level) / spread, told))
     values = torch.from_numpy(crops[:, layout.decoded].astype(np.float32))
     noise = p**2 / (1 - p) * raw.true_noise.variance(values).mean((-2, -1)) / spread**2
     return Thinned(join(rows, layout).to(settings.device), noise.to(settings.device))
