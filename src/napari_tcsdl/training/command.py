@@ -15,6 +15,7 @@ from .._device import choose_device
 from .._validation import Cancelled, InputError, OutputError, TcsdlError
 from .._whole_file import whole_file
 from ..reconstruction.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
+from .batches import Batch
 from .curves import write_curves
 from .export import describe_commit, export_state
 from .finetune import FinetuneSettings, finetune
@@ -160,11 +161,7 @@ def _settings(job: TrainJob) -> TrainSettings:
 def _trainer(job: TrainJob, settings: TrainSettings, device: torch.device) -> Trainer:
     """Set up the run; the folder is touched only once all is known to fit."""
     movies = training_scenes(settings.library, settings.library_share)
-    fixed = fitting_batches(settings.decoder, settings.config, replace(
-        VALIDATION, ratios=settings.batch.ratios
-    ))  # fmt: skip
-    scenes = held_out_scenes(settings.library, settings.held_out or [])
-    batches = validation_batches(scenes, fixed, ratios_within(settings.batch.ratios), SEED)
+    batches = fixed_batches(settings)
     _make_folder(job.out)
     trainer = Trainer(settings, movies, batches, job.out, device)
     if job.resume:
@@ -183,6 +180,15 @@ def _trainer(job: TrainJob, settings: TrainSettings, device: torch.device) -> Tr
     with whole_file(job.out / SETTINGS, replace=True) as partial:
         partial.write_text(json.dumps(settings.to_json(), indent=2) + "\n", encoding="utf-8")
     return trainer
+
+
+def fixed_batches(settings: TrainSettings) -> dict[str, Batch]:
+    """Batches by name that a run is validated on, the same for all runs of such settings."""
+    fixed = fitting_batches(settings.decoder, settings.config, replace(
+        VALIDATION, ratios=settings.batch.ratios
+    ))  # fmt: skip
+    scenes = held_out_scenes(settings.library, settings.held_out or [])
+    return validation_batches(scenes, fixed, ratios_within(settings.batch.ratios), SEED)
 
 
 def _make_folder(out: Path) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from .._validation import Cancelled, InputError
 from .batches import Batch, Movies, make_batch
+from .growth import grown
 from .learner import Learner, LearnSettings, mean_of
 from .objective import build_net
 from .settings import TrainSettings
@@ -23,7 +24,6 @@ from .validation import score
 _WARM_UP = 200  # steps
 _LEAST_RATE = 0.02  # of the learning rate, at the end
 _ASK_EVERY = 0.1  # seconds, within a step
-_BEGINS_AS_NONE = "deviation."  # tensors of the branch that older weights lack
 
 
 class Moment(NamedTuple):
@@ -233,8 +233,7 @@ class Trainer:
     def resume(self, path: Path, *, new_leg: bool = False) -> None:
         """Go on from a saved state; ``new_leg`` takes its weights but starts the clock anew.
 
-        Where a new leg starts from weights without the correction of the deviation, that begins
-        as what it was: none.
+        A new leg may start from the weights of a smaller network (:func:`~.growth.grown`).
 
         Raises
         ------
@@ -245,9 +244,7 @@ class Trainer:
         """
         state = read_start(path) if new_leg else read_state(path)
         if new_leg:
-            own = self.learner.net.state_dict()
-            begun = {name: own[name] for name in own if name.startswith(_BEGINS_AS_NONE)}
-            state["average"] = {**begun, **state["average"]}
+            state["average"] = grown(state["average"], self.learner.net.state_dict())
         try:
             self.learner.net.load_state_dict(state["average" if new_leg else "net"])
         except RuntimeError as error:

@@ -1,0 +1,92 @@
+"""A larger network that begins as the smaller one answers the same, and learns with all of it."""
+
+import pytest
+import torch
+from tiny_training import BATCH, TINY, still_scenes, tiny_batch
+
+from napari_tcsdl._validation import InputError
+from napari_tcsdl.training.averaged import average_states
+from napari_tcsdl.training.growth import grown
+from napari_tcsdl.training.loop import Trainer
+from napari_tcsdl.training.objective import build_net
+from napari_tcsdl.training.settings import TrainSettings
+from napari_tcsdl.training.state import read_log, read_state
+
+SMALL = {**TINY, "stages": 2, "deviation_width": 0, "persistence_width": 0}
+LARGE = {**TINY, "stages": 2, "shifts": [1, 1, 2, 1], "persistence_width": 4}
+
+
+def net_of(config, seed=0):
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        net, objective = build_net("unfolding", config)
+        for weights in net.parameters():
+            if not weights.any():
+                torch.nn.init.normal_(weights, std=0.05)
+    return net, objective
+
+
+def test_it_answers_the_same():
+    small, objective = net_of(SMALL)
+    large, _ = build_net("unfolding", LARGE)
+    large.load_state_dict(grown(small.state_dict(), large.state_dict()))
+    with torch.no_grad():
+        before, after = (objective.answer(net, tiny_batch()) for net in (small, large))
+    torch.testing.assert_close(before.frames, after.frames)
+    torch.testing.assert_close(before.log_sigma, after.log_sigma)
+
+
+def test_every_new_part_learns():
+    small, objective = net_of(SMALL)
+    large, _ = build_net("unfolding", LARGE)
+    large.load_state_dict(grown(small.state_dict(), large.state_dict()))
+    batch = tiny_batch()
+    optimiser = torch.optim.SGD(large.parameters(), 0.1)
+    start = {name: value.clone() for name, value in large.state_dict().items()}
+    for _ in range(3):  # what begins as nothing passes a gradient from the second step on
+        optimiser.zero_grad()
+        objective.loss(objective.answer(large, batch), batch).backward()
+        optimiser.step()
+    moved = {name for name, value in large.state_dict().items() if not value.equal(start[name])}
+    new = set(large.state_dict()) - set(small.state_dict())
+    assert {"persistence.weight", "stages.1.deep.1.first.weight"} <= new <= moved
+
+
+def test_other_networks_are_left_to_be_refused():
+    wide, _ = net_of({**SMALL, "width": 12})
+    large, _ = build_net("unfolding", LARGE)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        large.load_state_dict(grown(wide.state_dict(), large.state_dict()))
+
+
+# --- averages -----------------------------------------------------------------------------------
+
+
+def saved(folder, seed, config=SMALL):
+    settings = TrainSettings(config=config, steps=2, minutes=1e9, seed=seed, batch=BATCH)
+    trainer = Trainer(settings, still_scenes, {}, folder, torch.device("cpu"))
+    trainer.run(tell=lambda line: None)
+    trainer.save()
+    return folder / "state.pt"
+
+
+def test_the_mean_of_two_runs_is_scored_and_can_be_gone_on_with(tmp_path):
+    paths = [saved(tmp_path / str(seed), seed) for seed in (0, 1)]
+    scores = average_states(tmp_path / "mean", paths)
+    mean = read_state(tmp_path / "mean" / "state.pt")
+    first, second = (read_state(path)["average"] for path in paths)
+    for name, tensor in mean["average"].items():
+        torch.testing.assert_close(tensor, (first[name] + second[name]) / 2)
+    assert (mean["step"], mean["settings"]["seed"]) == (4, 0)
+    (row,) = read_log(tmp_path / "mean" / "log.jsonl")
+    assert scores.items() <= row.items()
+    assert "procedural_B6" in scores
+
+
+def test_one_run_has_no_mean_and_neither_have_two_networks(tmp_path):
+    one, other = saved(tmp_path / "a", 0), saved(tmp_path / "b", 1, {**SMALL, "width": 12})
+    with pytest.raises(InputError, match=r"got 1 state, expected at least two"):
+        average_states(tmp_path / "mean", [one])
+    with pytest.raises(InputError, match=r"b/state\.pt of another network than .*a/state\.pt"):
+        average_states(tmp_path / "mean", [one, other])
+    assert not (tmp_path / "mean").exists()
