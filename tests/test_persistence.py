@@ -110,6 +110,13 @@ def test_frames_smaller_than_a_tile_are_one(shape):
     assert np.isfinite([*found.whole, *found.quiet, found.error]).all()
 
 
+def test_large_numbers_do_not_overflow():
+    frames = counted(20 * (1 + 0.1 * grain(20, 1, side=64)))
+    small, large = measured(frames), measured((frames * 1e25).astype(np.float32))
+    np.testing.assert_allclose(large.whole, 1e50 * np.array(small.whole), rtol=1e-4)
+    assert large.error == pytest.approx(1e50 * small.error, rel=1e-4)
+
+
 class Counting:
     """Frames that count how often they are read, and how many at a time."""
 

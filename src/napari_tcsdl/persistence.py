@@ -102,7 +102,8 @@ def measure_persistence(runs: Sequence[NDArray[Any]]) -> Persistence:
     for tiles in runs:
         detail = detail_of(_without_hot_pixels(tiles))
         found.append(products_of(detail))
-        variances.append(np.square(detail).mean((1, 2, 3), dtype=np.float64))
+        squares = np.einsum("ntyx,ntyx->n", detail, detail, dtype=np.float64)
+        variances.append(squares / detail[0].size)
         pairs += detail[0, 1:].size
     variance = np.mean(variances, axis=0)
     # What no electron hits, or is blank after drift correction, is no quiet place of the specimen.
