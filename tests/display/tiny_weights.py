@@ -12,7 +12,8 @@ from napari_tcsdl.display.training_job import TrainingJob
 from napari_tcsdl.reconstruction import Checkpoint, save_checkpoint
 from napari_tcsdl.training.objective import build_net
 
-CONFIG = {"width": 8, "deep_width": 8, "stages": 1, "shifts": [1, 1, 1], "deviation_width": 8}
+CONFIG = {"width": 8, "deep_width": 8, "stages": 1, "shifts": [1, 1, 1]}
+CONFIG |= {"deviation_width": 8, "persistence_width": 4}
 ABOUT = {
     "decoder": "unfolding",
     "mask_kinds": ["balanced"],

@@ -47,7 +47,8 @@ def test_the_whole_scatters_by_the_error_that_is_told(always_told, monkeypatch):
     monkeypatch.setattr(lasting, "_PIXELS", (1e4, 1e4))
     still = fading(30, kept=1.0)
     drawn = np.array([draw_persistence(still, 4.0, seeded(s)).tolist() for s in range(200)])
-    whole, error = (drawn[:, 1] / 3) ** 2, (drawn[0, -1] / 3) ** 2
+    whole = np.sign(drawn[:, 1]) * (drawn[:, 1] / 3) ** 2
+    error = (drawn[0, -1] / 3) ** 2
     assert whole.std() == pytest.approx(error, rel=0.2)
 
 
