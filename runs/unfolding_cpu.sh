@@ -16,7 +16,7 @@
 #   - Leg 7 had the last step of the network from its 24th minute on; today's code has it from leg 1 on.
 #   - Up to leg 8 the network had one residual block fewer in each stage and was not told how long
 #     structure lasts; leg 9 began with their weights in the larger network, which answered the same,
-#     put there by hand as training/growth.py does it now. Today's network has both from leg 1 on.
+#     put there by hand (into graft10.pt, which their JSON names) as training/growth.py does it now. Today's network has both from leg 1 on.
 #   - Up to leg 7 most masks of B = 20 and more opened a quarter of the frames; today's open two fifths.
 #   - Leg 5 got the weight on jumps between blocks after its first 772 steps, and began the correction
 #     of the deviation; today's code has both from the first step of leg 1 on.

@@ -129,6 +129,13 @@ class Counting:
         return self.frames[key]
 
 
+@pytest.mark.parametrize("n_frames", [2, 60, 96])
+def test_of_a_short_movie_all_frames_are_read_as_one_run(n_frames):
+    source = Counting(counted(20 * (1 + 0.1 * grain(n_frames, KEPT, side=32))))
+    assert persistence_of(Movie(source)) == measured(source.frames)
+    assert source.read == list(range(n_frames))
+
+
 def test_of_a_long_movie_three_runs_are_read():
     source = Counting(counted(20 * (1 + 0.1 * grain(400, KEPT, side=32))))
     found = persistence_of(Movie(source))

@@ -194,8 +194,8 @@ def tiles_of(frames: NDArray[Any], side: int = SIDE) -> NDArray[Any]:
 def persistence_of(movie: Movie) -> Persistence | None:
     """Measure it on a bounded sample of a movie of any size: runs of frames, tiles of each.
 
-    At most three runs of 32 frames are read, spread over the movie, and at most 256 tiles of them
-    kept; shorter runs of frames so large that this would be more than 2²⁸ pixels.
+    Up to 96 frames are read as one run, of longer movies three runs of 32, spread over it, and at
+    most 256 tiles of each frame are kept; fewer frames where these would be more than 2²⁸ pixels.
 
     Returns
     -------
@@ -205,7 +205,8 @@ def persistence_of(movie: Movie) -> Persistence | None:
     """
     n_frames, height, width = movie.shape
     readable = int(np.clip(_MOST_PIXELS // (height * width), 2, _RUNS * _RUN))
-    length = min(max(readable // _RUNS, min(readable, _RUN)), n_frames)
+    # Of large frames one run, so that the longer lags are there, too.
+    length = n_frames if n_frames <= readable else min(readable, _RUN)
     count = max(1, min(readable, n_frames) // length)
     starts = np.linspace(0, n_frames - length, count).astype(int).tolist()
     found = [_tiles_of_run(movie, range(start, start + length)) for start in starts]

@@ -26,7 +26,7 @@ from .masks import Masks
 from .movie import Movie
 from .noise import NoiseModel
 from .noise_spectrum import NoiseSpectrum, measure_noise
-from .persistence import Persistence, persistence_of
+from .persistence import persistence_of
 from .settings import Settings
 from .storage import measure_raw_coding
 
@@ -47,23 +47,21 @@ class MovieStatistics:
 
     ``value_range`` is (p0.01, p99.99) [detector units] of the sampled frames: single hot pixels
     must not set the scale of a decoder, or of JPEG's 8 bits. ``spectrum`` is how the noise is
-    correlated; its ``spoilt`` warns where motion spoils both. ``persistence`` is how long structure
-    lasts; None where that could not be measured.
+    correlated; its ``spoilt`` warns where motion spoils both.
     """
 
     value_range: tuple[float, float]
     noise: NoiseModel
     spectrum: NoiseSpectrum
-    persistence: Persistence | None = None
 
 
 def measure_statistics(movie: Movie) -> MovieStatistics:
-    """Value range, noise and persistence from a bounded number of frames of ``movie``."""
+    """Value range and noise model from a bounded number of frames of ``movie``."""
     sample = movie.sample()
     n_frames, height, width = movie.shape
     consecutive = int(np.clip(2**25 // (height * width), 2, min(n_frames, 16)))
     noise, spectrum = measure_noise(movie.read(0, consecutive))
-    return MovieStatistics(_robust_range(sample), noise, spectrum, persistence_of(movie))
+    return MovieStatistics(_robust_range(sample), noise, spectrum)
 
 
 def _robust_range(sample: NDArray[Any]) -> tuple[float, float]:
@@ -103,7 +101,7 @@ def make_storage(movie: Movie, settings: Settings, statistics: MovieStatistics) 
 
 
 def make_header(movie: Movie, settings: Settings, statistics: MovieStatistics) -> Header:
-    """Describe ``movie`` for the compressed file, and what its raw frames would take on a disk."""
+    """Describe ``movie`` for the compressed file: how long structure lasts, bytes of raw frames."""
     storage = make_storage(movie, settings, statistics)
     coding = measure_raw_coding(movie, storage, statistics.noise)
     return Header(
@@ -113,7 +111,7 @@ def make_header(movie: Movie, settings: Settings, statistics: MovieStatistics) -
         frame_time=movie.frame_time,
         value_range=statistics.value_range,
         noise=statistics.noise.to_json(),
-        persistence=statistics.persistence,
+        persistence=persistence_of(movie),
         source=movie.name,
         settings=settings.to_json(),
         storage=storage,

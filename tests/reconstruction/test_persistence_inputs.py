@@ -7,7 +7,7 @@ import torch
 from test_unfolding import POISSON, TINY, make_coded, make_net, scene, segment_of, silent
 
 from napari_tcsdl.persistence import Persistence
-from napari_tcsdl.reconstruction._unfolding_net import PERSISTENCE_INPUTS
+from napari_tcsdl.reconstruction._persistence_inputs import PERSISTENCE_INPUTS
 from napari_tcsdl.reconstruction.base import BlockContext, Segment
 from napari_tcsdl.reconstruction.unfolding import (
     Unfolding,

@@ -19,7 +19,7 @@ from napari_tcsdl import cli
 from napari_tcsdl._validation import TcsdlError
 from napari_tcsdl.reconstruction.checkpoint import load_checkpoint
 from napari_tcsdl.training import __main__ as plain
-from napari_tcsdl.training import command
+from napari_tcsdl.training import command, validation
 from napari_tcsdl.training.curves import write_curves
 from napari_tcsdl.training.finetune import FinetuneSettings
 from napari_tcsdl.training.state import read_log, read_state
@@ -34,9 +34,9 @@ TINY_RUN = [
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     """Validate on little, and draw scenes that cost nothing."""
-    monkeypatch.setattr(command, "VALIDATION", BATCH)
+    monkeypatch.setattr(validation, "VALIDATION", BATCH)
     monkeypatch.setattr(command, "training_scenes", lambda library, share: still_scenes)
-    monkeypatch.setattr(command, "held_out_scenes", lambda library, names: {"still": still_scenes})
+    monkeypatch.setattr(validation, "held_out_scenes", lambda *_: {"still": still_scenes})
     monkeypatch.setattr(
         command, "FinetuneSettings", partial(FinetuneSettings, batch=BATCH, synthetic=0.0)
     )

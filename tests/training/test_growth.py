@@ -6,6 +6,7 @@ from tiny_training import BATCH, TINY, still_scenes, tiny_batch
 
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.training.averaged import average_states
+from napari_tcsdl.training.export import checkpoint_of
 from napari_tcsdl.training.growth import grown
 from napari_tcsdl.training.loop import Trainer
 from napari_tcsdl.training.objective import build_net
@@ -80,6 +81,8 @@ def test_the_mean_of_two_runs_is_scored_and_can_be_gone_on_with(tmp_path):
     assert (mean["step"], mean["settings"]["seed"]) == (4, 0)
     (row,) = read_log(tmp_path / "mean" / "log.jsonl")
     assert scores.items() <= row.items()
+    about = checkpoint_of(tmp_path / "mean" / "state.pt", commit="x").about
+    assert [(run["seed"], run["steps"]) for run in about["mean_of_runs"]] == [(0, 2), (1, 2)]
     assert "procedural_B6" in scores
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
@@ -11,17 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..persistence import LAGS, Persistence
 from ._deviation import DeviationBranch, clues
 from ._deviation import reach as deviation_reach
 from ._last_step import last_step
+from ._persistence_inputs import PERSISTENCE_INPUTS
 from ._spectral_mixing import SIDE, SpectralMixing
 from ._time_mixing import Block
 
 _LEAST_SIGMA = 1e-3  # of the movie's standard deviation: the log of nothing is not a number
-_GAIN, _MOST = 3.0, 6.0  # the grain of a ground is a tenth of the spread of Ȳ
-PERSISTENCE_INPUTS = 2 * len(LAGS) + 2
-
 _LOG_SIGMA = (-7.0, 4.0)  # beyond lies nothing that was trained: a sum of logs can run away
 
 
@@ -44,8 +40,8 @@ class UnfoldingConfig:
         Channels of what corrects the stated deviation by the residual of the measurement; 0 for
         none, as in weights of before it was there.
     persistence_width
-        Numbers that :func:`persistence_inputs` are turned into; 0 for none, as in weights of before
-        they were known.
+        Numbers that :mod:`._persistence_inputs` are turned into; 0 for none, as in weights of
+        before they were known.
     """
 
     width: int = 32
@@ -94,7 +90,7 @@ class CodedSequence(NamedTuple):
         Share of the frames in which masks of this kind expose a pixel; None to count it. A tile
         must be given that of the whole frame.
     persistence
-        What :func:`persistence_inputs` makes of each movie's, (N, F); None where it is unknown.
+        What :mod:`._persistence_inputs` makes of each movie's, (N, F); None where it is unknown.
     """
 
     mean: Tensor
@@ -133,18 +129,6 @@ class CodedSequence(NamedTuple):
         counted = self.masks.mean((-3, -2, -1), keepdim=True)[..., 0, 0]
         rows[..., 2] = counted if self.openness is None else self.openness
         return rows
-
-
-def persistence_inputs(persistence: Persistence | None, spread: float) -> list[float]:
-    """Numbers that the network is given; zeros where nothing is known.
-
-    ``spread`` is the standard deviation of Ȳ [detector units], by which all is normalised.
-    """
-    if persistence is None:
-        return [0.0] * PERSISTENCE_INPUTS
-    found = (*persistence.whole, *persistence.quiet, persistence.error)
-    roots = [_GAIN * math.copysign(abs(value) ** 0.5, value) / spread for value in found]
-    return [1.0, *(min(max(root, -_MOST), _MOST) for root in roots)]
 
 
 class Prediction(NamedTuple):

@@ -22,14 +22,9 @@ from torch.nn import functional
 
 from ..measurement import Phi
 from ..noise import NoiseModel
+from ._persistence_inputs import persistence_inputs
 from ._spectral_mixing import HOP
-from ._unfolding_net import (
-    CodedSequence,
-    Prediction,
-    UnfoldingConfig,
-    UnfoldingNet,
-    persistence_inputs,
-)
+from ._unfolding_net import CodedSequence, Prediction, UnfoldingConfig, UnfoldingNet
 from .base import BlockContext, Estimate, Progress, Segment
 
 __all__ = [

@@ -15,11 +15,10 @@ from pathlib import Path
 import torch
 
 from .._validation import InputError, exit_code
-from .command import fixed_batches
 from .objective import build_net
 from .settings import TrainSettings
 from .state import LOG, STATE, append_row, read_state, write_state
-from .validation import score
+from .validation import fixed_batches, score
 
 
 def average_states(out: Path, paths: list[Path], library: str | None = None) -> dict[str, float]:
@@ -58,6 +57,10 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
         name: torch.stack([other["average"][name].float() for other in states]).mean(0)
         for name in first
     }
+    state["runs"] = [
+        {"seed": other["settings"]["seed"], "steps": other["step"], "minutes": other["minutes"]}
+        for other in states
+    ]
     state["step"] = sum(other["step"] for other in states)
     state["minutes"] = sum(other["minutes"] for other in states)
     settings = TrainSettings.from_json(state["settings"])

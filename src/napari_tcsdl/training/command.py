@@ -15,7 +15,6 @@ from .._device import choose_device
 from .._validation import Cancelled, InputError, OutputError, TcsdlError
 from .._whole_file import whole_file
 from ..reconstruction.checkpoint import load_checkpoint, save_checkpoint, shipped_weights
-from .batches import Batch
 from .curves import write_curves
 from .export import describe_commit, export_state
 from .finetune import FinetuneSettings, finetune
@@ -23,9 +22,9 @@ from .finetune_figure import write_before_after
 from .loop import Trainer, Watch
 from .objective import fitting_batches
 from .settings import TrainSettings
-from .sources import held_out_names, held_out_scenes, training_scenes
+from .sources import held_out_names, training_scenes
 from .state import LOG, SETTINGS, STATE, append_row, read_start, read_state
-from .validation import SEED, VALIDATION, ratios_within, validation_batches
+from .validation import fixed_batches
 
 Tell = Callable[[str], None]
 
@@ -180,15 +179,6 @@ def _trainer(job: TrainJob, settings: TrainSettings, device: torch.device) -> Tr
     with whole_file(job.out / SETTINGS, replace=True) as partial:
         partial.write_text(json.dumps(settings.to_json(), indent=2) + "\n", encoding="utf-8")
     return trainer
-
-
-def fixed_batches(settings: TrainSettings) -> dict[str, Batch]:
-    """Batches by name that a run is validated on, the same for all runs of such settings."""
-    fixed = fitting_batches(settings.decoder, settings.config, replace(
-        VALIDATION, ratios=settings.batch.ratios
-    ))  # fmt: skip
-    scenes = held_out_scenes(settings.library, settings.held_out or [])
-    return validation_batches(scenes, fixed, ratios_within(settings.batch.ratios), SEED)
 
 
 def _make_folder(out: Path) -> None:

@@ -72,6 +72,8 @@ def checkpoint_of(state_path: Path, *, commit: str, library: str | None = None) 
         "torch": str(torch.__version__),
         "settings": _without_paths(settings),
     }
+    if "runs" in state:  # the mean of several
+        about["mean_of_runs"] = state["runs"]
     return Checkpoint(config, tensors, about)
 
 

@@ -12,7 +12,7 @@ from ..reconstruction.unfolding import persistence_inputs
 from .coding import uniform_number
 
 _SIDE = 24  # [px] of tiles: crops are small
-_UNKNOWN = 0.1  # share of movies of which nothing is told: files of before, single frames
+_UNKNOWN = 0.25  # share of movies of which nothing is told: files of before, single frames
 _SHORT = 0.15  # share of movies of which too few frames were compared for the longest lags
 _PIXELS = (1e5, 1e8)  # that are compared in a movie; that decides how exact the numbers are
 _JITTER = 0.15  # of the logarithm: a crop is not the whole movie
@@ -35,10 +35,9 @@ def draw_persistence(truth: Tensor, noise: float, generator: torch.Generator) ->
     frames = truth.float().cpu().numpy()
     detail = detail_of(tiles_of(frames, min(_SIDE, *frames.shape[1:])))
     products = products_of(detail)
-    n_lags = min(sum(lag < len(frames) for lag in LAGS), len(LAGS))
+    n_lags = sum(lag < len(frames) for lag in LAGS)
     if uniform_number(generator) < _SHORT:
         n_lags = 1 + int(n_lags * uniform_number(generator))
-    n_lags = min(n_lags, len(LAGS))
     products[..., n_lags:] = products[..., n_lags - 1 : n_lags]
     variance = noise + float(np.square(detail).mean())
     low, high = _PIXELS

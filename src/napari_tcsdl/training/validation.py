@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .batches import Batch, BatchSettings, Movies, make_batch
-from .objective import Objective
+from .objective import Objective, fitting_batches
+from .settings import TrainSettings
+from .sources import held_out_scenes
 
 VALIDATION = BatchSettings(crop=96, pixels=1_200_000, core_frames=30)
 """Batches to validate on: larger than those to train on, so that their score is steady."""
@@ -40,6 +42,14 @@ def validation_batches(
         if settings.short_ends > 0:
             batches[f"{name}_B{min(ratios)}_end"] = _short_end(movies, settings, min(ratios), seed)
     return batches
+
+
+def fixed_batches(settings: TrainSettings) -> dict[str, Batch]:
+    """Batches by name that a run is validated on, the same for all runs of such settings."""
+    usual = replace(VALIDATION, ratios=settings.batch.ratios)
+    fixed = fitting_batches(settings.decoder, settings.config, usual)
+    scenes = held_out_scenes(settings.library, settings.held_out or [])
+    return validation_batches(scenes, fixed, ratios_within(settings.batch.ratios), SEED)
 
 
 def _short_end(movies: Movies, settings: BatchSettings, ratio: int, seed: int) -> Batch:
