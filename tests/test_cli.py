@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from napari_tcsdl import cli
 from napari_tcsdl.io import CompressedWriter, open_compressed, open_movie
+from napari_tcsdl.persistence import persistence_of
 from napari_tcsdl.reconstruction import RECONSTRUCTORS
 from napari_tcsdl.settings import Settings
 
@@ -82,6 +83,11 @@ def test_info_tells_the_storage_ratio_three_ways(compressed_path):
     text, _ = run("info", compressed_path)
     for name, ratio in ratios.items():
         assert re.search(rf"ratio to {name.replace('_', ' ')} +{ratio:.2f}\n", text)
+
+
+def test_info_tells_how_long_structure_lasts(movie_path, compressed_path):
+    facts = json.loads(run("info", compressed_path, "--json")[0])
+    assert facts["persistence"] == persistence_of(open_movie(movie_path)).to_json()
 
 
 @pytest.mark.parametrize(

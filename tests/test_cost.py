@@ -8,7 +8,7 @@ from napari_tcsdl import cost, pipeline
 from napari_tcsdl._trials import Trial, _decode, _trial_block, decoding_trial
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.cost import WORKING_SET, estimate
-from napari_tcsdl.decoding import weights_of
+from napari_tcsdl.decoder_choice import weights_of
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.reconstruction import RECONSTRUCTORS
 from napari_tcsdl.settings import Settings

@@ -8,7 +8,8 @@ import pytest
 
 from napari_tcsdl._validation import Cancelled, CorruptFileError, DeviceError, InputError
 from napari_tcsdl.comparison import compare
-from napari_tcsdl.decoding import Decoder, check_decoder, level_of_file
+from napari_tcsdl.decoder_choice import check_decoder
+from napari_tcsdl.decoding import Decoder, level_of_file
 from napari_tcsdl.export import reconstruct_to_tiff
 from napari_tcsdl.io import open_compressed, open_movie
 from napari_tcsdl.io._layout import shard_key

@@ -39,6 +39,7 @@ module                stage
 ``radial``            mean power against spatial frequency
 ``settings``          what to do, as one object that is saved with every result
 ``training``          movies, masks and one loop that teach the learned decoders
+``decoder_choice``    the decoder that settings name, checked before any work is done
 ``decoding``          the blocks of a compressed movie, decoded in any order
 ``pipeline``          the stages as code: compress, reconstruct
 ``reference_cache``   denoised frames kept from one run to the next

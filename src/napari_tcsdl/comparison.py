@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from . import codecs, metrics
 from ._ahead import CodedBlock, WriteAhead
 from ._validation import check_compression_ratio
-from .decoding import Decoder, ReconstructedBlock, check_decoder
+from .decoder_choice import check_decoder
+from .decoding import Decoder, ReconstructedBlock
 from .io import CompressedWriter
 from .masks import Masks
 from .movie import Movie

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._trials import Trial, decoding_trial, denoising_rate, rivals_rate, statistics_rate
 from ._validation import check_compression_ratio
-from .decoding import check_decoder, weights_of
+from .decoder_choice import check_decoder, weights_of
 from .encoder import measurement_dtype
 from .movie import detector_dtype
 from .reconstruction.together import blocks_together

@@ -9,17 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._validation import CorruptFileError, InputError
+from ._validation import CorruptFileError
+from .decoder_choice import check_decoder, weights_of
 from .encoder import Measurement
 from .io import CompressedMovie
 from .level import Level, level_of, sampled_measurements, typical_level
-from .masks import Masks
 from .reconstruction import RECONSTRUCTORS
 from .reconstruction.together import Groups
 from .settings import Settings
@@ -40,65 +39,6 @@ class ReconstructedBlock:
     first_frame: int
     frames: NDArray[np.float32]
     uncertainty: NDArray[np.float32] | None = None
-
-
-def check_decoder(settings: Settings, masks: Masks | None = None) -> None:
-    """Refuse, before any work is done, what cannot be decoded here.
-
-    Parameters
-    ----------
-    settings
-        Decoder and device.
-    masks
-        Of the compressed movie; None where those of ``settings`` are yet to be made.
-
-    Raises
-    ------
-    InputError
-        If there is no such decoder, its weights are absent, or they were not trained for these
-        masks or this B.
-    CorruptFileError
-        If its weights are damaged.
-    DeviceError
-        If there is no such device.
-    """
-    if settings.decoder not in RECONSTRUCTORS:
-        raise InputError(
-            f"got decoder {settings.decoder!r}, expected one of {', '.join(RECONSTRUCTORS)}; "
-            "choose one of these"
-        )
-    from ._device import choose_device
-
-    choose_device(settings.device)
-    weights = weights_of(settings)
-    if weights is None:
-        return
-    from .reconstruction import check_trained_for, load_checkpoint
-
-    kind = masks.kind if masks else settings.masks
-    ratio = masks.compression_ratio if masks else settings.compression_ratio
-    check_trained_for(load_checkpoint(weights), settings.decoder, kind, ratio)
-
-
-def weights_of(settings: Settings) -> Path | None:
-    """Path of the weights of the decoder of ``settings``; None where it needs none.
-
-    Raises
-    ------
-    InputError
-        If weights are given to a decoder that has none.
-    """
-    shipped = RECONSTRUCTORS[settings.decoder].weights
-    if shipped is None:
-        if settings.weights is not None:
-            raise InputError(
-                f"got weights {settings.weights} for decoder {settings.decoder!r}, expected none: "
-                "it is not learned; leave them out, or choose the decoder they were trained for"
-            )
-        return None
-    from .reconstruction import shipped_weights
-
-    return Path(settings.weights) if settings.weights else shipped_weights(shipped)
 
 
 def level_of_file(compressed: CompressedMovie) -> Level | None:

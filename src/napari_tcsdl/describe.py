@@ -38,6 +38,7 @@ def describe(path: Path) -> dict[str, Any]:
         "frame_time_s": header.frame_time,
         "value_range": list(header.value_range),
         "noise": header.noise,
+        "persistence": None if header.persistence is None else header.persistence.to_json(),
         "settings": header.settings,
         "bytes": real,
         "companding": None if table is None else table.fraction,

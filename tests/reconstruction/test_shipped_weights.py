@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.decoding import check_decoder
+from napari_tcsdl.decoder_choice import check_decoder
 from napari_tcsdl.encoder import encode
 from napari_tcsdl.measurement import Phi
 from napari_tcsdl.movie import Movie

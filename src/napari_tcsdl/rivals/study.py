@@ -12,7 +12,7 @@ from typing import Any
 from .. import metrics
 from .._jobs import Failure, run_jobs
 from .._validation import InputError, OutputError, check_compression_ratio
-from ..decoding import check_decoder
+from ..decoder_choice import check_decoder
 from ..describe import movie_facts, software_versions
 from ..io import Storage
 from ..movie import Movie
