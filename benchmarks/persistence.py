@@ -31,7 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
         for kind, path in (("raw", folder / f"{name}.tif"), ("truth", truth)):
             found = persistence_of(open_movie(path))
             if found is None:
-                raise SystemExit(f"got {path} with frames that cannot be used")
+                raise SystemExit(
+                    f"got {path}, in which every run of frames holds one with NaN or infinity, "
+                    "expected finite values; leave that movie out"
+                )
             for where, values in (("whole", found.whole), ("quiet", found.quiet)):
                 numbers = " | ".join(f"{value:.3g}" for value in values)
                 print(f"| {name} | {kind} | {where} | {numbers} | {found.error:.2g} |")

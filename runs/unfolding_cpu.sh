@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Our decoder on one CPU core: the nine legs that made the weights that ship, some ten
+# Our decoder on one CPU core: the ten legs that made the weights that ship, some thirteen
 # hours of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
 # goes on where the first was stopped (legs 1, 2 and 6 begin anew).
 #   runs/unfolding_cpu.sh [OUT]
@@ -16,8 +16,10 @@
 #   - Leg 7 had the last step of the network from its 24th minute on; today's code has it from leg 1 on.
 #   - Up to leg 8 the network had one residual block fewer in each stage and was not told how long
 #     structure lasts; leg 9 began with their weights in the larger network, which answered the same,
-#     put there by hand (into graft10.pt, which their JSON names) as training/growth.py does it now. Today's network has both from leg 1 on.
+#     put there by hand as training/growth.py does it now. Today's network has both from leg 1 on.
 #   - Up to leg 7 most masks of B = 20 and more opened a quarter of the frames; today's open two fifths.
+#   - Up to leg 9 nothing was told of how long structure lasts in one movie of ten, today one of four.
+#   - Leg 10 had a library rendered anew, with today's code.
 #   - Leg 5 got the weight on jumps between blocks after its first 772 steps, and began the correction
 #     of the deviation; today's code has both from the first step of leg 1 on.
 # So these commands give weights of the same making, not the same numbers.
@@ -44,6 +46,11 @@ leg() {
 
 resumed() {
     if [[ -e $out/leg$1/state.pt ]]; then echo --resume; fi
+}
+
+mean() {
+    if [[ -e $out/leg$1/state.pt ]]; then return; fi
+    python -m napari_tcsdl.training.averaged "$out/leg$1" "$out/leg$1a/state.pt" "$out/leg$1b/state.pt"
 }
 
 # Files that are there already stay as they are. New molecular dynamics need
@@ -97,6 +104,7 @@ leg 8 --minutes 74 --seed 9 --set rate=0.0005 --from "$out/leg7/state.pt" \
     --set batch.crop=72 --set batch.pixels=400000 --set batch.core_frames=60 \
     --set batch.even_ratios=0.5 --set batch.usual_doses=0.5 $(resumed 8)
 # 9: twice, from other seeds, each on a core of its own; the mean of both ships.
+runs=()
 for run in a b; do
     seed=10
     if [[ $run == b ]]; then seed=11; fi
@@ -104,8 +112,26 @@ for run in a b; do
         --library "$library" --set library_share=0.6 \
         --set batch.crop=72 --set batch.pixels=400000 --set batch.core_frames=60 \
         --set batch.even_ratios=0.5 --set batch.usual_doses=0.5 $(resumed 9$run) &
+    runs+=($!)
 done
-wait
-python -m napari_tcsdl.training.averaged "$out/leg9" "$out/leg9a/state.pt" "$out/leg9b/state.pt"
-python -m napari_tcsdl.training.export "$out/leg9/state.pt" "$out/leg9/unfolding.safetensors"
-echo "$out/leg9/unfolding.safetensors"
+for run in "${runs[@]}"; do wait "$run"; done # each one: plain "wait" does not tell of failures
+mean 9
+# 10: twice the views of gold that sinters, more of the library; one run on larger crops of fewer frames.
+for index in 0 1 2 4; do
+    render --kind "${dynamics[index]}" --first $((100 * index)) --count 24 \
+        --trajectories "$library/trajectories"
+done
+runs=()
+for run in a b; do
+    seed=12 crop=96 frames=30
+    if [[ $run == b ]]; then seed=13 crop=80 frames=60; fi
+    leg 10$run --minutes 70 --seed $seed --set rate=0.0006 --from "$out/leg9/state.pt" \
+        --library "$library" --set library_share=0.75 \
+        --set batch.crop=$crop --set batch.pixels=400000 --set batch.core_frames=$frames \
+        --set batch.even_ratios=0.6 --set batch.usual_doses=0.6 $(resumed 10$run) &
+    runs+=($!)
+done
+for run in "${runs[@]}"; do wait "$run"; done
+mean 10
+python -m napari_tcsdl.training.export "$out/leg10/state.pt" "$out/leg10/unfolding.safetensors"
+echo "$out/leg10/unfolding.safetensors"

@@ -1,5 +1,6 @@
 """Rules of the house that a tool can check."""
 
+import configparser
 import json
 import re
 import subprocess
@@ -47,6 +48,20 @@ def test_import_contracts_hold():
         [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout
+
+
+def test_every_module_of_the_core_is_under_the_contracts():
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / "setup.cfg")
+    layers = set(re.findall(r"\w+", contracts["importlinter:contract:flow"]["layers"]))
+    no_gui = contracts["importlinter:contract:gui"]["source_modules"].split()
+    modules = {
+        path.stem
+        for path in (ROOT / "src" / "napari_tcsdl").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    } - {"__init__", "__main__"}
+    assert modules <= layers
+    assert modules - {"display"} <= {name.removeprefix("napari_tcsdl.") for name in no_gui}
 
 
 def test_the_data_flow_table_names_every_module():

@@ -87,7 +87,11 @@ def test_info_tells_the_storage_ratio_three_ways(compressed_path):
 
 def test_info_tells_how_long_structure_lasts(movie_path, compressed_path):
     facts = json.loads(run("info", compressed_path, "--json")[0])
-    assert facts["persistence"] == persistence_of(open_movie(movie_path)).to_json()
+    expected = persistence_of(open_movie(movie_path))
+    assert facts["persistence"] == expected.to_json()
+    text, _ = run("info", compressed_path)
+    assert f"persistence error  {expected.error:.3g}\n" in re.sub("  +", "  ", text)
+    assert "{'whole'" not in text
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,28 @@ def test_a_hot_pixel_does_not_decide():
     assert abs(measured(frames).quiet[0]) < 0.05
 
 
+def test_of_few_electrons_those_that_are_there_count():
+    still = 0.01 * (1 + 0.5 * np.repeat(grain(1, 1, side=256), 60, axis=0)).clip(0)
+    found = measured(counted(still))
+    assert found.whole[0] == pytest.approx(measured(still).whole[0], abs=4 * found.error)
+    assert found.error == pytest.approx(0.01 / (256**2 * 59) ** 0.5, rel=0.05)
+    assert found.whole[0] > 4 * found.error
+
+
+def test_quiet_ground_beside_strong_crystals_is_seen():
+    scene = np.full((30, 128, 128), 300.0)
+    scene[:, :, 32:] *= 1 + 0.3 * np.repeat(grain(1, 1), 30, axis=0)[:, :, 32:].clip(-3)
+    found = measured(np.random.default_rng(1).poisson(scene).astype(np.uint16))
+    assert abs(found.quiet[0]) < 0.01 * found.whole[0]
+
+
+def test_of_two_frames_no_place_is_called_quiet_by_chance():
+    found = [measured(counted(np.full((2, 128, 128), 10.0), seed)) for seed in range(20)]
+    assert all(one.quiet == one.whole for one in found)
+    first = np.array([one.quiet[0] for one in found])
+    assert abs(first.mean()) < 4 * found[0].error / len(first) ** 0.5
+
+
 def test_blank_borders_are_no_quiet_specimen():
     scene = 20 * (1 + 0.1 * np.repeat(grain(1, 1), 40, axis=0))
     frames = counted(scene)
@@ -146,10 +168,35 @@ def test_of_a_long_movie_three_runs_are_read():
 def test_of_large_frames_few_are_read_and_few_tiles_kept(monkeypatch):
     monkeypatch.setattr("napari_tcsdl.persistence._MOST_PIXELS", 10 * 128 * 128)
     monkeypatch.setattr("napari_tcsdl.persistence._MOST_TILES", 4)
-    source = Counting(counted(20 * (1 + 0.1 * grain(60, 1, side=128))))
+    source = Counting(counted(20 * (1 + 0.1 * grain(61, 1, side=128))))
     found = persistence_of(Movie(source))
-    assert source.read == list(range(10))
-    assert found.error == pytest.approx(24 / (4 * 32**2 * 9) ** 0.5, rel=0.1)
+    assert source.read == list(range(22, 39))  # the longest lag is there
+    assert found.error == pytest.approx(24 / (4 * 32**2 * 16) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(4096, 4096), (4096, 5760), (512, 660), (64, 8192), (8192, 64)])
+def test_tiles_that_are_kept_lie_all_over_the_frame(shape):
+    rows, columns = shape[0] // 32, shape[1] // 32
+    places = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
+    kept = tiles_of(np.kron(places, np.ones((32, 32), np.int32))[None], most=256)
+    assert len(kept) <= 256
+    assert len(kept) > 192 or len(kept) == rows * columns
+    row, column = np.divmod(kept[:, 0, 0, 0], columns)
+    for found, count in ((row, rows), (column, columns)):
+        gaps = np.diff(np.unique([-1, *found, count]))
+        assert gaps.max() <= max(2 * count / len(np.unique(found)), 1)
+
+
+def test_only_tiles_are_held(monkeypatch):
+    monkeypatch.setattr("napari_tcsdl.persistence._MOST_TILES", 4)
+    held = []
+    monkeypatch.setattr(
+        "napari_tcsdl.persistence.measure_persistence", lambda runs: held.extend(runs)
+    )
+    persistence_of(Movie(counted(np.full((20, 256, 256), 9.0))))
+    (run,) = held
+    assert run.shape == (4, 20, 32, 32)
+    assert run.base is None or run.base.nbytes == run.nbytes
 
 
 @pytest.mark.parametrize(("bad", "left"), [((5,), True), ((5, 190, 399), False)])
@@ -172,7 +219,17 @@ def test_it_is_stored_as_it_was():
 
 
 @pytest.mark.parametrize(
-    "damage", [{"whole": [1.0]}, {"quiet": [1.0, 2.0, 3.0, 4.0, float("nan")]}, {"error": "much"}]
+    "damage",
+    [
+        {"whole": [1.0]},
+        {"whole": "12345"},
+        {"whole": [1.0, 2.0, 3.0, 4.0, "5"]},
+        {"quiet": [1.0, 2.0, 3.0, 4.0, float("nan")]},
+        {"quiet": [1, 2, 3, 4, 10**400]},
+        {"quiet": [1.0, 2.0, 3.0, 4.0, True]},
+        {"error": "much"},
+        {"error": -0.1},
+    ],
 )
 def test_damaged_numbers_are_refused(damage):
     stored = Persistence((1.0,) * 5, (1.0,) * 5, 0.1).to_json()

@@ -57,6 +57,9 @@ def info(
         said = None if ratio is None else f"{ratio:.2f}"
         facts[f"ratio to {against.replace('_', ' ')}"] = said
     facts.pop("storage_ratio", None)  # the first of them
+    for where, values in (facts.pop("persistence", None) or {}).items():
+        numbers = values if isinstance(values, list) else [values]
+        facts[f"persistence {where}"] = " ".join(f"{number:.3g}" for number in numbers)
     width = max(map(len, facts))
     for key, value in facts.items():
         typer.echo(f"{key:<{width}}  {'unknown' if value is None else value}")

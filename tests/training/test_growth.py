@@ -1,10 +1,15 @@
 """A larger network that begins as the smaller one answers the same, and learns with all of it."""
 
+from dataclasses import replace
+from functools import partialmethod
+
 import pytest
 import torch
 from tiny_training import BATCH, TINY, still_scenes, tiny_batch
 
-from napari_tcsdl._validation import InputError
+from napari_tcsdl._validation import InputError, OutputError
+from napari_tcsdl.reconstruction.unfolding import UnfoldingConfig
+from napari_tcsdl.training import lasting
 from napari_tcsdl.training.averaged import average_states
 from napari_tcsdl.training.export import checkpoint_of
 from napari_tcsdl.training.growth import grown
@@ -37,7 +42,8 @@ def test_it_answers_the_same():
     torch.testing.assert_close(before.log_sigma, after.log_sigma)
 
 
-def test_every_new_part_learns():
+def test_every_new_part_learns(monkeypatch):
+    monkeypatch.setattr(lasting, "_UNKNOWN", 0.0)
     small, objective = net_of(SMALL)
     large, _ = build_net("unfolding", LARGE)
     large.load_state_dict(grown(small.state_dict(), large.state_dict()))
@@ -60,11 +66,22 @@ def test_other_networks_are_left_to_be_refused():
         large.load_state_dict(grown(wide.state_dict(), large.state_dict()))
 
 
+def test_the_average_of_what_is_new_is_an_average_too(tmp_path):
+    saved(tmp_path / "small", 0)
+    settings = TrainSettings(config=LARGE, steps=2, minutes=1e9, seed=0, batch=BATCH)
+    trainer = Trainer(settings, still_scenes, {}, tmp_path / "large", torch.device("cpu"))
+    trainer.resume(tmp_path / "small" / "state.pt", new_leg=True)
+    live = {tensor.data_ptr() for tensor in trainer.learner.net.state_dict().values()}
+    assert not live & {tensor.data_ptr() for tensor in trainer.learner.average.values()}
+
+
 # --- averages -----------------------------------------------------------------------------------
 
 
-def saved(folder, seed, config=SMALL):
-    settings = TrainSettings(config=config, steps=2, minutes=1e9, seed=seed, batch=BATCH)
+def saved(folder, seed, config=SMALL, **others):
+    settings = TrainSettings(**{
+        "config": config, "steps": 2, "minutes": 1e9, "seed": seed, "batch": BATCH, **others
+    })  # fmt: skip
     trainer = Trainer(settings, still_scenes, {}, folder, torch.device("cpu"))
     trainer.run(tell=lambda line: None)
     trainer.save()
@@ -82,7 +99,11 @@ def test_the_mean_of_two_runs_is_scored_and_can_be_gone_on_with(tmp_path):
     (row,) = read_log(tmp_path / "mean" / "log.jsonl")
     assert scores.items() <= row.items()
     about = checkpoint_of(tmp_path / "mean" / "state.pt", commit="x").about
-    assert [(run["seed"], run["steps"]) for run in about["mean_of_runs"]] == [(0, 2), (1, 2)]
+    minutes = [round(read_state(path)["minutes"], 2) for path in paths]
+    assert about["mean_of_runs"] == [
+        {"seed": seed, "steps": 2, "minutes": took}
+        for seed, took in zip((0, 1), minutes, strict=True)
+    ]
     assert "procedural_B6" in scores
 
 
@@ -93,3 +114,35 @@ def test_one_run_has_no_mean_and_neither_have_two_networks(tmp_path):
     with pytest.raises(InputError, match=r"b/state\.pt of another network than .*a/state\.pt"):
         average_states(tmp_path / "mean", [one, other])
     assert not (tmp_path / "mean").exists()
+
+
+def test_a_mean_tells_what_was_not_alike_in_its_runs(tmp_path):
+    other = {"rate": 1e-4, "batch": replace(BATCH, crop=BATCH.crop + 4)}
+    paths = [saved(tmp_path / "a", 0), saved(tmp_path / "b", 1, **other)]
+    average_states(tmp_path / "mean", paths)
+    average_states(tmp_path / "again", [tmp_path / "mean" / "state.pt", paths[0]])
+    first, second = read_state(tmp_path / "mean" / "state.pt")["runs"]
+    assert {"rate", "batch.crop"} == second.keys() - first.keys()
+    assert (second["rate"], second["batch.crop"]) == (1e-4, BATCH.crop + 4)
+    assert read_state(tmp_path / "again" / "state.pt")["runs"][0]["runs"] == [first, second]
+
+
+def test_a_mean_takes_no_place_of_a_run(tmp_path):
+    paths = [saved(tmp_path / str(seed), seed) for seed in (0, 1)]
+    before = paths[0].read_bytes()
+    with pytest.raises(OutputError, match=r"got .*0, which holds a training run already"):
+        average_states(tmp_path / "0", paths)
+    assert paths[0].read_bytes() == before
+
+
+def test_states_of_another_version_are_neither_exported_nor_averaged(tmp_path, monkeypatch):
+    paths = [saved(tmp_path / str(seed), seed, {}) for seed in (0, 1)]
+    monkeypatch.setattr(
+        UnfoldingConfig, "__init__", partialmethod(UnfoldingConfig.__init__, width=8)
+    )
+    for act in (
+        lambda: checkpoint_of(paths[0], commit="x"),
+        lambda: average_states(tmp_path / "mean", paths),
+    ):
+        with pytest.raises(InputError, match="got weights of another network than decoder 'unf"):
+            act()

@@ -11,14 +11,17 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from .._validation import InputError, exit_code
-from .objective import build_net
+from .._validation import InputError, OutputError, exit_code
+from .objective import OBJECTIVES, load_fitting
 from .settings import TrainSettings
-from .state import LOG, STATE, append_row, read_state, write_state
+from .state import LOG, STATE, append_row, make_folder, read_state, write_state
 from .validation import fixed_batches, score
+
+_NO_RECIPE = {"batch", "library", "held_out", "start", "steps", "minutes"}  # or told one by one
 
 
 def average_states(out: Path, paths: list[Path], library: str | None = None) -> dict[str, float]:
@@ -27,7 +30,8 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
     Parameters
     ----------
     out
-        Folder for ``state.pt`` and a ``log.jsonl`` of one row. Steps and minutes are the sums.
+        Folder without a run, for ``state.pt`` and a ``log.jsonl`` of one row. Steps and minutes are
+        the sums.
     paths
         ``state.pt`` of each run; all else is as in the first.
     library
@@ -36,14 +40,19 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
     Raises
     ------
     InputError
-        For fewer than two states, or of different networks.
+        For fewer than two states, of different networks or of another version's.
     CorruptFileError
         If one is damaged.
     OutputError
-        If nothing can be written.
+        If the folder holds a run already, or nothing can be written there.
     """
     if len(paths) < 2:
         raise InputError(f"got {len(paths)} state, expected at least two to average; name more")
+    if (out / STATE).exists():
+        raise OutputError(
+            f"got {out}, which holds a training run already, expected a folder without one; choose "
+            "another, or remove it"
+        )
     states = [read_state(path) for path in paths]
     state, first = dict(states[0]), states[0]["average"]
     for path, other in zip(paths, states, strict=True):
@@ -57,23 +66,33 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
         name: torch.stack([other["average"][name].float() for other in states]).mean(0)
         for name in first
     }
-    state["runs"] = [
-        {"seed": other["settings"]["seed"], "steps": other["step"], "minutes": other["minutes"]}
-        for other in states
-    ]
+    state["runs"] = [_run(other, states[0]) for other in states]
     state["step"] = sum(other["step"] for other in states)
     state["minutes"] = sum(other["minutes"] for other in states)
     settings = TrainSettings.from_json(state["settings"])
     settings = replace(settings, library=library or settings.library)
-    net, objective = build_net(settings.decoder, settings.config)
-    net.load_state_dict(state["average"])
-    found = score(net.eval(), objective, fixed_batches(settings))
+    net = load_fitting(settings.decoder, settings.config, state["average"])
+    make_folder(out)  # before the scores, which take minutes
+    found = score(net, OBJECTIVES[settings.decoder], fixed_batches(settings))
     scores = {name: round(value, 3) for name, value in found.items()}
-    out.mkdir(parents=True, exist_ok=True)
     write_state(out / STATE, state)
     (out / LOG).unlink(missing_ok=True)
     append_row(out / LOG, {"step": state["step"], "minutes": state["minutes"], **scores})
     return scores
+
+
+def _run(state: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
+    """Tell a run by its length, its seed, and what else was not as in the first."""
+    told = {"steps": state["step"], "minutes": round(state["minutes"], 2)}
+    if "runs" in state:  # a mean itself
+        told["runs"] = state["runs"]
+    mine, its = (_flat(one["settings"]) for one in (state, first))
+    return told | {name: mine[name] for name in mine if name == "seed" or mine[name] != its[name]}
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    batch = {f"batch.{name}": value for name, value in settings["batch"].items()}
+    return {k: v for k, v in settings.items() if k not in _NO_RECIPE} | batch
 
 
 def main(arguments: list[str]) -> int:

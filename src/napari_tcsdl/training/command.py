@@ -23,7 +23,7 @@ from .loop import Trainer, Watch
 from .objective import fitting_batches
 from .settings import TrainSettings
 from .sources import held_out_names, training_scenes
-from .state import LOG, SETTINGS, STATE, append_row, read_start, read_state
+from .state import LOG, SETTINGS, STATE, append_row, make_folder, read_start, read_state
 from .validation import fixed_batches
 
 Tell = Callable[[str], None]
@@ -161,7 +161,7 @@ def _trainer(job: TrainJob, settings: TrainSettings, device: torch.device) -> Tr
     """Set up the run; the folder is touched only once all is known to fit."""
     movies = training_scenes(settings.library, settings.library_share)
     batches = fixed_batches(settings)
-    _make_folder(job.out)
+    make_folder(job.out)
     trainer = Trainer(settings, movies, batches, job.out, device)
     if job.resume:
         trainer.resume(job.out / STATE)
@@ -179,16 +179,6 @@ def _trainer(job: TrainJob, settings: TrainSettings, device: torch.device) -> Tr
     with whole_file(job.out / SETTINGS, replace=True) as partial:
         partial.write_text(json.dumps(settings.to_json(), indent=2) + "\n", encoding="utf-8")
     return trainer
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"got '{error.strerror}' for {out}, expected a folder that can be written; choose "
-            "another place"
-        ) from error
 
 
 def _finish(job: TrainJob, trainer: Trainer, tell: Tell) -> str:
@@ -282,7 +272,7 @@ def finetune_movie(job: FinetuneJob, tell: Tell, watch: Watch) -> str:
     movie = open_movie(job.movie)
     tell(f"Fine-tuning {start.about['decoder']} on {movie.name}, on {device}")
     tuned = finetune(movie, start, settings, device, watch)
-    _make_folder(job.out)
+    make_folder(job.out)
     save_checkpoint(out, tuned.checkpoint)
     (job.out / LOG).unlink(missing_ok=True)
     for row in tuned.history:

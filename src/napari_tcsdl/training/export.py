@@ -18,7 +18,7 @@ from .. import __version__
 from .._validation import exit_code
 from ..reconstruction.checkpoint import Checkpoint, save_checkpoint
 from .library import census
-from .objective import full_config
+from .objective import full_config, load_fitting
 from .settings import TrainSettings
 from .state import FACTS, LOG, read_log, read_state
 
@@ -46,7 +46,7 @@ def checkpoint_of(state_path: Path, *, commit: str, library: str | None = None) 
     Raises
     ------
     InputError
-        If there is no such state.
+        If there is no such state, or its network is not that of this version.
     CorruptFileError
         If state or log is damaged.
     """
@@ -54,6 +54,7 @@ def checkpoint_of(state_path: Path, *, commit: str, library: str | None = None) 
     settings = TrainSettings.from_json(state["settings"])
     settings = replace(settings, library=library or settings.library)
     config = full_config(settings.decoder, settings.config)
+    load_fitting(settings.decoder, config, state["average"])
     tensors = {
         name: tensor.float().contiguous() if tensor.is_floating_point() else tensor
         for name, tensor in state["average"].items()

@@ -16,7 +16,8 @@ def grown(smaller: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str,
 
     Inputs that the smaller network lacks count for nothing at first, further blocks begin as the
     identity, and the correction of the deviation as none. What else differs is left as it is: it
-    does not fit, and whoever loads it says so.
+    does not fit, and whoever loads it says so. How far its blocks look in time tensors do not tell:
+    the blocks of the smaller network must be the first ones of the larger.
 
     Parameters
     ----------

@@ -38,7 +38,6 @@ def draw_persistence(truth: Tensor, noise: float, generator: torch.Generator) ->
     n_lags = sum(lag < len(frames) for lag in LAGS)
     if uniform_number(generator) < _SHORT:
         n_lags = 1 + int(n_lags * uniform_number(generator))
-    products[..., n_lags:] = products[..., n_lags - 1 : n_lags]
     variance = noise + float(np.square(detail).mean())
     low, high = _PIXELS
     error = variance / (low * (high / low) ** uniform_number(generator)) ** 0.5
@@ -46,6 +45,7 @@ def draw_persistence(truth: Tensor, noise: float, generator: torch.Generator) ->
     scatter = error * (2 * products.shape[1]) ** 0.5
     products += scatter * _normal(products.shape, generator)
     products *= np.exp(_JITTER * _normal((1, 1, 1), generator))
+    products[..., n_lags:] = products[..., n_lags - 1 : n_lags]  # as of a movie that lacks them
     return truth.new_tensor(persistence_inputs(summarised(products, error), 1.0))
 
 

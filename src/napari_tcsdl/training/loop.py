@@ -251,9 +251,13 @@ class Trainer:
             raise InputError(
                 f"got {path} of another network, expected one of decoder "
                 f"{self.settings.decoder!r} with configuration {self.settings.config}; start with "
-                "the settings of that run"
+                "the settings of that run, and the version of this package that began it"
             ) from error
-        self.learner.average = {k: v.to(self.device) for k, v in state["average"].items()}
+        # Copies: what grown() takes from the network itself would else be its live weights.
+        self.learner.average = {
+            name: tensor.detach().to(self.device, copy=True)
+            for name, tensor in state["average"].items()
+        }
         if new_leg:
             return
         self.learner.optimiser.load_state_dict(state["optimiser"])

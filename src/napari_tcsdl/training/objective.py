@@ -193,6 +193,26 @@ def build_net(decoder: str, config: dict[str, Any]) -> tuple[nn.Module, Objectiv
     return BidirectionalNet(BidirectionalConfig.from_json(full)), OBJECTIVES[decoder]
 
 
+def load_fitting(decoder: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
+    """Return the network of :func:`build_net` with these weights, to decode with.
+
+    Raises
+    ------
+    InputError
+        If they are of another network, or as :func:`build_net`.
+    """
+    net, _ = build_net(decoder, config)
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(
+            f"got weights of another network than decoder {decoder!r} with configuration "
+            f"{config} has in this version, expected those of a run of it; use the version of this "
+            "package that trained them, or train on from them (--from)"
+        ) from error
+    return net.eval()
+
+
 def full_config(decoder: str, config: dict[str, Any]) -> dict[str, Any]:
     """Return ``config`` with the usual values for what it leaves out; plain JSON types.
 

@@ -20,6 +20,23 @@ FACTS = ("step", "minutes", "loss", "rate", "bad_batches")
 _ENTRIES = ("settings", "net", "average", "optimiser", "generator", "step", "minutes")
 
 
+def make_folder(out: Path) -> None:
+    """Make the folder of a run, where it is not there yet.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"got '{error.strerror}' for {out}, expected a folder that can be written; choose "
+            "another place"
+        ) from error
+
+
 def write_state(path: Path, state: dict[str, Any]) -> None:
     """Write the state; an interrupted write leaves the one before.
 

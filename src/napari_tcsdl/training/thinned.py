@@ -12,7 +12,9 @@ the noise of the target, does not depend on f. So the loss against t has the sam
 same expected gradient, as the loss against the truth that nobody knows; and the loss less the
 noise's known variance, (p / (1 − p))² (1 − p) var(x), is an unbiased estimate of the error.
 
-Level and spread by which everything is normalised are taken from k alone.
+Level and spread by which everything is normalised are taken from k alone. How long structure lasts
+is told from the whole of x: eleven means over a million pixels and more, in which the noise of one
+crop, and with it the mixed term, counts for a millionth.
 """
 
 from __future__ import annotations
