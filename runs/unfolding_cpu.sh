@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Our decoder on one CPU core: the ten legs that made the weights that ship, some thirteen
+# Our decoder on one CPU core: the eleven legs that made the weights that ship, some thirteen
 # hours of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
 # goes on where the first was stopped (legs 1, 2 and 6 begin anew).
 #   runs/unfolding_cpu.sh [OUT]
@@ -133,5 +133,18 @@ for run in a b; do
 done
 for run in "${runs[@]}"; do wait "$run"; done
 mean 10
-python -m napari_tcsdl.training.export "$out/leg10/state.pt" "$out/leg10/unfolding.safetensors"
-echo "$out/leg10/unfolding.safetensors"
+# 11: what states the deviation alone, of the mean, on crops almost as large as the movies.
+runs=()
+for run in a b; do
+    seed=14
+    if [[ $run == b ]]; then seed=15; fi
+    leg 11$run --minutes 13 --seed $seed --set rate=0.0004 --from "$out/leg10/state.pt" \
+        --library "$library" --set library_share=0.6 --set taught=deviation --set ema=0.99 \
+        --set batch.crop=160 --set batch.pixels=1200000 --set batch.core_frames=30 \
+        --set batch.even_ratios=0.6 --set batch.usual_doses=0.6 $(resumed 11$run) &
+    runs+=($!)
+done
+for run in "${runs[@]}"; do wait "$run"; done
+mean 11
+python -m napari_tcsdl.training.export "$out/leg11/state.pt" "$out/leg11/unfolding.safetensors"
+echo "$out/leg11/unfolding.safetensors"

@@ -12,6 +12,7 @@ from .batches import BatchSettings
 from .learner import OPTIMISERS
 
 PRECISIONS = ("float32", "bfloat16")
+TAUGHT = ("all", "deviation")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class TrainSettings:
         Learning rate at its height.
     optimiser
         ``muon`` or ``adamw``.
+    taught
+        ``all`` of the network, or its ``deviation`` alone: what states the uncertainty, beside
+        frames that stay as they are. That takes a third of the time a step, so larger crops.
     ema
         Decay per step of the averaged weights, those that are validated and shipped.
     clip
@@ -60,6 +64,7 @@ class TrainSettings:
     minutes: float = 60.0
     rate: float = 1e-3
     optimiser: str = "muon"
+    taught: str = "all"
     ema: float = 0.999
     clip: float = 1.0
     precision: str = "float32"
@@ -80,6 +85,10 @@ class TrainSettings:
             raise InputError(
                 f"got optimiser {self.optimiser!r}, expected {' or '.join(OPTIMISERS)}; choose one "
                 "of these"
+            )
+        if self.taught not in TAUGHT:
+            raise InputError(
+                f"got taught = {self.taught!r}, expected {' or '.join(TAUGHT)}; choose one of these"
             )
         for name in ("steps", "minutes", "rate", "clip"):
             if not getattr(self, name) > 0:
