@@ -11,7 +11,7 @@ from napari_tcsdl._validation import InputError, OutputError
 from napari_tcsdl.reconstruction.unfolding import UnfoldingConfig
 from napari_tcsdl.training import lasting
 from napari_tcsdl.training.averaged import average_states
-from napari_tcsdl.training.export import checkpoint_of
+from napari_tcsdl.training.export import checkpoint_of, export_state
 from napari_tcsdl.training.growth import grown
 from napari_tcsdl.training.loop import Trainer
 from napari_tcsdl.training.objective import build_net
@@ -125,6 +125,18 @@ def test_a_mean_tells_what_was_not_alike_in_its_runs(tmp_path):
     assert {"rate", "batch.crop"} == second.keys() - first.keys()
     assert (second["rate"], second["batch.crop"]) == (1e-4, BATCH.crop + 4)
     assert read_state(tmp_path / "again" / "state.pt")["runs"][0]["runs"] == [first, second]
+
+
+def test_what_the_runs_began_with_counts_in_the_mean_as_weights_do(tmp_path):
+    paths = [saved(tmp_path / str(seed), seed) for seed in (0, 1, 2)]
+    begun = tmp_path / "begun.safetensors"
+    export_state(paths[2], begun, commit="x")
+    average_states(tmp_path / "weights", [*paths[:2], begun])
+    average_states(tmp_path / "state", paths)
+    of_weights, of_states = (read_state(tmp_path / n / "state.pt") for n in ("weights", "state"))
+    torch.testing.assert_close(of_weights["average"], of_states["average"])
+    assert [run["steps"] for run in of_weights["runs"]] == [2, 2, 2]
+    assert of_weights["step"] == of_states["step"] == 6
 
 
 def test_a_mean_takes_no_place_of_a_run(tmp_path):

@@ -18,7 +18,7 @@ import torch
 from .._validation import InputError, OutputError, exit_code
 from .objective import OBJECTIVES, load_fitting
 from .settings import TrainSettings
-from .state import LOG, STATE, append_row, make_folder, read_state, write_state
+from .state import LOG, STATE, append_row, make_folder, read_start, read_state, write_state
 from .validation import fixed_batches, score
 
 _NO_RECIPE = {"batch", "library", "held_out", "start", "steps", "minutes"}  # or told one by one
@@ -33,7 +33,8 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
         Folder without a run, for ``state.pt`` and a ``log.jsonl`` of one row. Steps and minutes are
         the sums.
     paths
-        ``state.pt`` of each run; all else is as in the first.
+        ``state.pt`` of each run, of all but the first also NAME.safetensors, such as what they
+        began with; all else is as in the first.
     library
         Folder of rendered movies to validate on; None for that of the first run's settings.
 
@@ -53,7 +54,7 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
             f"got {out}, which holds a training run already, expected a folder without one; choose "
             "another, or remove it"
         )
-    states = [read_state(path) for path in paths]
+    states = [read_state(paths[0]), *(read_start(path) for path in paths[1:])]
     state, first = dict(states[0]), states[0]["average"]
     for path, other in zip(paths, states, strict=True):
         shapes = {name: tensor.shape for name, tensor in other["average"].items()}
@@ -83,7 +84,7 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
 
 def _run(state: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
     """Tell a run by its length, its seed, and what else was not as in the first."""
-    told = {"steps": state["step"], "minutes": round(state["minutes"], 2)}
+    told: dict[str, Any] = {"steps": state["step"], "minutes": round(state["minutes"], 2)}
     if "runs" in state:  # a mean itself
         told["runs"] = state["runs"]
     mine, its = (_flat(one["settings"]) for one in (state, first))

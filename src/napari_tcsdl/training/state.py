@@ -102,7 +102,10 @@ def read_start(path: Path) -> dict[str, Any]:
             f"got weights {path} without the settings of their training, expected those that "
             "train wrote; start from a state.pt, or train anew"
         )
-    return {"settings": settings, "average": dict(checkpoint.state)}
+    about = checkpoint.about
+    state = {"settings": settings, "average": dict(checkpoint.state)}
+    told = {"step": "steps", "minutes": "minutes", "runs": "mean_of_runs"}
+    return state | {name: about[key] for name, key in told.items() if key in about}
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
