@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Our decoder on one CPU core: the ten legs that made the weights that ship, some thirteen
+# Our decoder on one CPU core: the ten legs that made the weights that ship, some twelve
 # hours of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
 # goes on where the first was stopped (legs 1, 2 and 6 begin anew).
 #   runs/unfolding_cpu.sh [OUT]
