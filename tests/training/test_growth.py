@@ -16,7 +16,7 @@ from napari_tcsdl.training.growth import grown
 from napari_tcsdl.training.loop import Trainer
 from napari_tcsdl.training.objective import build_net
 from napari_tcsdl.training.settings import TrainSettings
-from napari_tcsdl.training.state import read_log, read_state
+from napari_tcsdl.training.state import read_log, read_state, write_state
 
 SMALL = {**TINY, "stages": 2, "deviation_width": 0, "persistence_width": 0}
 LARGE = {**TINY, "stages": 2, "shifts": [1, 1, 2, 1], "persistence_width": 4}
@@ -119,6 +119,9 @@ def test_one_run_has_no_mean_and_neither_have_two_networks(tmp_path):
 def test_a_mean_tells_what_was_not_alike_in_its_runs(tmp_path):
     other = {"rate": 1e-4, "batch": replace(BATCH, crop=BATCH.crop + 4)}
     paths = [saved(tmp_path / "a", 0), saved(tmp_path / "b", 1, **other)]
+    older = read_state(paths[0])
+    del older["settings"]["taught"]  # as of before there was that choice
+    write_state(paths[0], older)
     average_states(tmp_path / "mean", paths)
     average_states(tmp_path / "again", [tmp_path / "mean" / "state.pt", paths[0]])
     first, second = read_state(tmp_path / "mean" / "state.pt")["runs"]

@@ -92,8 +92,10 @@ def _run(state: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    batch = {f"batch.{name}": value for name, value in settings["batch"].items()}
-    return {k: v for k, v in settings.items() if k not in _NO_RECIPE} | batch
+    """Every setting by its full name; what a run of before did not store is as usual."""
+    values = TrainSettings.from_json(settings).to_json()
+    batch = {f"batch.{name}": value for name, value in values["batch"].items()}
+    return {k: v for k, v in values.items() if k not in _NO_RECIPE} | batch
 
 
 def main(arguments: list[str]) -> int:

@@ -103,9 +103,13 @@ def read_start(path: Path) -> dict[str, Any]:
             "train wrote; start from a state.pt, or train anew"
         )
     about = checkpoint.about
-    state = {"settings": settings, "average": dict(checkpoint.state)}
-    told = {"step": "steps", "minutes": "minutes", "runs": "mean_of_runs"}
-    return state | {name: about[key] for name, key in told.items() if key in about}
+    state = {
+        "settings": settings,
+        "average": dict(checkpoint.state),
+        "step": about.get("steps", 0),  # weights of elsewhere need not tell
+        "minutes": about.get("minutes", 0.0),
+    }
+    return state | ({"runs": about["mean_of_runs"]} if "mean_of_runs" in about else {})
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
