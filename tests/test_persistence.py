@@ -233,5 +233,5 @@ def test_it_is_stored_as_it_was():
 )
 def test_damaged_numbers_are_refused(damage):
     stored = Persistence((1.0,) * 5, (1.0,) * 5, 0.1).to_json()
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError, OverflowError)):
         Persistence.from_json({**stored, **damage})

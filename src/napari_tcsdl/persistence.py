@@ -9,7 +9,6 @@ decoder what nothing in Y can, and how sure it may be.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -36,7 +35,6 @@ _CUT, _MOST, _EVERY = 2.0, 0.99, 4  # times what 99 % of every fourth frame's va
 _RUNS, _RUN = 3, 32  # runs of frames that are read, and their length
 _MOST_PIXELS, _MOST_TILES = 2**28, 256
 _AT_ONCE = 32  # tiles whose detail is held at a time
-_LARGEST = 1e300  # of a number that is read: integers of any length are no floats
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Persistence:
 
         Raises
         ------
-        ValueError, KeyError, TypeError
+        ValueError, KeyError, TypeError, OverflowError
             For anything but as many finite numbers as there are lags, and an error ≥ 0.
         """
         whole, quiet = (_numbers(values[name], len(LAGS)) for name in ("whole", "quiet"))
@@ -95,7 +93,7 @@ def _numbers(values: object, count: int) -> tuple[float, ...]:
         raise ValueError(f"{values!r} for {count} numbers")
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         raise TypeError(f"{values!r} for numbers")
-    found = tuple(float(value) if abs(value) < _LARGEST else math.inf for value in values)
+    found = tuple(float(value) for value in values)
     if not np.isfinite(found).all():
         raise ValueError(f"{values!r} for finite numbers")
     return found

@@ -821,9 +821,11 @@ def test_a_file_that_grows_while_it_is_opened(path, masks, measurements, ahead):
     [("noise", {"gain": "x"}), ("noise", {"gain": "3", "offset_variance": 1.0}), ("noise", [1]),
      ("noise", {"gain": 1.0}), ("noise", {"gain": None, "offset_variance": 1.0}),
      ("settings", []), ("settings", "B=4"), ("persistence", [1.0]), ("persistence", {}),
-     ("persistence", {"whole": [1.0], "quiet": [1.0], "error": 0.1})],
+     ("persistence", {"whole": [1.0], "quiet": [1.0], "error": 0.1}),
+     ("persistence", {"whole": [1] * 5, "quiet": [1] * 5, "error": 10**400}),
+     ("pixel_size", 10**400), ("value_range", [0, 10**400])],
 )  # fmt: skip
-def test_noise_persistence_and_settings_of_the_wrong_kind_are_found_on_opening(written, key, value):
+def test_entries_of_the_wrong_kind_are_found_on_opening(written, key, value):
     def change(document):
         attributes = document["attributes"]
         attributes["tcsdl"][key] = value

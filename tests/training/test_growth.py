@@ -119,14 +119,15 @@ def test_one_run_has_no_mean_and_neither_have_two_networks(tmp_path):
 def test_a_mean_tells_what_was_not_alike_in_its_runs(tmp_path):
     other = {"rate": 1e-4, "batch": replace(BATCH, crop=BATCH.crop + 4)}
     paths = [saved(tmp_path / "a", 0), saved(tmp_path / "b", 1, **other)]
-    older = read_state(paths[0])
-    del older["settings"]["taught"]  # as of before there was that choice
-    write_state(paths[0], older)
+    older = read_state(paths[1])
+    del older["settings"]["optimiser"]  # as of before there was a choice: AdamW
+    write_state(paths[1], older)
     average_states(tmp_path / "mean", paths)
     average_states(tmp_path / "again", [tmp_path / "mean" / "state.pt", paths[0]])
     first, second = read_state(tmp_path / "mean" / "state.pt")["runs"]
-    assert {"rate", "batch.crop"} == second.keys() - first.keys()
+    assert {"rate", "batch.crop", "optimiser"} == second.keys() - first.keys()
     assert (second["rate"], second["batch.crop"]) == (1e-4, BATCH.crop + 4)
+    assert second["optimiser"] == "adamw"
     assert read_state(tmp_path / "again" / "state.pt")["runs"][0]["runs"] == [first, second]
 
 

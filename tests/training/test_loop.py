@@ -53,22 +53,6 @@ def test_a_resumed_run_is_the_same_to_the_bit(tmp_path):
     assert whole.scores == second.scores
 
 
-def test_the_deviation_can_be_taught_alone(tmp_path):
-    run = trainer(tmp_path, taught="deviation")
-    before = copy.deepcopy(run.learner.net.state_dict())
-    run.run(tell=silent)
-    after = run.learner.net.state_dict()
-    moved = {name.partition(".")[0] for name in before if not before[name].equal(after[name])}
-    assert moved == {"sigma_head", "deviation"}
-    unmoved = [name for name in before if name.partition(".")[0] not in moved]
-    assert all(run.learner.average[name].equal(before[name]) for name in unmoved)
-
-
-def test_a_network_that_states_no_deviation_is_not_taught_one(tmp_path):
-    with pytest.raises(InputError, match="got taught = 'deviation' for a decoder that states no"):
-        trainer(tmp_path, decoder="bidirectional", config={"width": 0.1}, taught="deviation")
-
-
 def test_a_new_leg_takes_the_averaged_weights_only(tmp_path):
     first = trainer(tmp_path / "a")
     first.run(tell=silent)
@@ -264,7 +248,6 @@ def test_settings_are_changed_by_assignments():
         ("batch.size=3", "got unknown training setting batch.size, expected batch.crop"),
         ("precision=float8", "got precision 'float8', expected float32 or bfloat16"),
         ("optimiser=sgd", "got optimiser 'sgd', expected adamw or muon"),
-        ("taught=head", "got taught = 'head', expected all or deviation; choose one of these"),
         ("minutes=0", "got minutes = 0, expected a number above 0"),
         ("ema=2", "got ema = 2, expected 0 … 1"),
         ("rate=fast", "with a value of the wrong kind"),

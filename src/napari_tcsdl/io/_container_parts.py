@@ -127,7 +127,7 @@ def parse_header(name: str, tcsdl: dict[str, Any]) -> tuple[Header, int]:
         sane = min(height, width, ratio) >= 1 and 0 <= frames_valid <= (n_frames or frames_valid)
         if not sane or ratio != int(tcsdl["masks"]["compression_ratio"]):
             raise ValueError("sizes that contradict each other")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CorruptFileError(
             f"{name}: metadata has a missing or damaged entry ({error}), expected those of format "
             f"version {FORMAT_VERSION}; restore {DOCUMENT} from a copy"

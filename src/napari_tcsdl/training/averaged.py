@@ -70,7 +70,7 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
     state["runs"] = [_run(other, states[0]) for other in states]
     state["step"] = sum(other["step"] for other in states)
     state["minutes"] = sum(other["minutes"] for other in states)
-    settings = TrainSettings.from_json(state["settings"])
+    settings = TrainSettings.of_run(state["settings"])
     settings = replace(settings, library=library or settings.library)
     net = load_fitting(settings.decoder, settings.config, state["average"])
     make_folder(out)  # before the scores, which take minutes
@@ -92,8 +92,8 @@ def _run(state: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Every setting by its full name; what a run of before did not store is as usual."""
-    values = TrainSettings.from_json(settings).to_json()
+    """Every setting by its full name."""
+    values = TrainSettings.of_run(settings).to_json()
     batch = {f"batch.{name}": value for name, value in values["batch"].items()}
     return {k: v for k, v in values.items() if k not in _NO_RECIPE} | batch
 

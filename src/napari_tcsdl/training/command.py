@@ -128,8 +128,7 @@ def _settings(job: TrainJob) -> TrainSettings:
     """Return the settings of the run, with what was given put over them."""
     base, state = TrainSettings(), job.out / STATE
     if job.resume:
-        stored = read_state(state)["settings"]  # runs of before there was a choice used AdamW
-        base = TrainSettings.from_json({"optimiser": "adamw", **stored})
+        base = TrainSettings.of_run(read_state(state)["settings"])
     elif state.exists() and not job.overwrite:
         raise OutputError(
             f"got {job.out}, which holds a training run already, expected a folder without one; "

@@ -51,7 +51,7 @@ def checkpoint_of(state_path: Path, *, commit: str, library: str | None = None) 
         If state or log is damaged.
     """
     state = read_state(state_path)
-    settings = TrainSettings.from_json(state["settings"])
+    settings = TrainSettings.of_run(state["settings"])
     settings = replace(settings, library=library or settings.library)
     config = full_config(settings.decoder, settings.config)
     load_fitting(settings.decoder, config, state["average"])

@@ -16,7 +16,7 @@ from .._validation import Cancelled, InputError
 from .batches import Batch, Movies, make_batch
 from .growth import grown
 from .learner import Learner, LearnSettings, mean_of
-from .objective import build_net, teach_deviation_alone
+from .objective import build_net
 from .settings import TrainSettings
 from .state import LOG, STATE, append_row, read_start, read_state, write_state
 from .validation import score
@@ -73,8 +73,7 @@ def asked_within_steps(net: nn.Module, ask: Callable[[], None]) -> Iterator[None
 
     handles = [module.register_forward_pre_hook(now_and_then) for module in net.modules()]
     for weights in net.parameters():
-        if weights.requires_grad:
-            handles.append(weights.register_hook(now_and_then))  # type: ignore[no-untyped-call]
+        handles.append(weights.register_hook(now_and_then))  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
@@ -118,8 +117,6 @@ class Trainer:
         with torch.random.fork_rng(devices=()):  # initial weights draw from torch's own generator
             torch.default_generator.manual_seed(settings.seed)
             net, self.objective = build_net(settings.decoder, settings.config)
-        if settings.taught == "deviation":
-            teach_deviation_alone(net)
         mixed = settings.precision == "bfloat16"
         learn = LearnSettings(settings.rate, settings.ema, settings.clip, mixed, settings.optimiser)
         self.learner = Learner(net.to(device), learn)

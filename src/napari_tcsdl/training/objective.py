@@ -193,25 +193,6 @@ def build_net(decoder: str, config: dict[str, Any]) -> tuple[nn.Module, Objectiv
     return BidirectionalNet(BidirectionalConfig.from_json(full)), OBJECTIVES[decoder]
 
 
-def teach_deviation_alone(net: nn.Module) -> None:
-    """Let only those weights learn that state the uncertainty.
-
-    Raises
-    ------
-    InputError
-        If the network states none.
-    """
-    parts = ("sigma_head.", "deviation.")
-    names = [name for name, _ in net.named_parameters() if name.startswith(parts)]
-    if not names:
-        raise InputError(
-            "got taught = 'deviation' for a decoder that states no uncertainty, expected "
-            "'unfolding'; leave it out, or choose that decoder"
-        )
-    for name, weights in net.named_parameters():
-        weights.requires_grad_(name in names)
-
-
 def load_fitting(decoder: str, config: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Module:
     """Return the network of :func:`build_net` with these weights, to decode with.
 

@@ -12,7 +12,6 @@ from .batches import BatchSettings
 from .learner import OPTIMISERS
 
 PRECISIONS = ("float32", "bfloat16")
-TAUGHT = ("all", "deviation")
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,6 @@ class TrainSettings:
         Learning rate at its height.
     optimiser
         ``muon`` or ``adamw``.
-    taught
-        ``all`` of the network, or its ``deviation`` alone: what states the uncertainty, beside
-        frames that stay as they are. That takes a third of the time a step, so larger crops.
     ema
         Decay per step of the averaged weights, those that are validated and shipped.
     clip
@@ -64,7 +60,6 @@ class TrainSettings:
     minutes: float = 60.0
     rate: float = 1e-3
     optimiser: str = "muon"
-    taught: str = "all"
     ema: float = 0.999
     clip: float = 1.0
     precision: str = "float32"
@@ -85,10 +80,6 @@ class TrainSettings:
             raise InputError(
                 f"got optimiser {self.optimiser!r}, expected {' or '.join(OPTIMISERS)}; choose one "
                 "of these"
-            )
-        if self.taught not in TAUGHT:
-            raise InputError(
-                f"got taught = {self.taught!r}, expected {' or '.join(TAUGHT)}; choose one of these"
             )
         for name in ("steps", "minutes", "rate", "clip"):
             if not getattr(self, name) > 0:
@@ -132,6 +123,17 @@ class TrainSettings:
                 f"got training settings with a value of the wrong kind ({error}), expected those "
                 "that a run has stored in its settings.json; correct it"
             ) from error
+
+    @classmethod
+    def of_run(cls, stored: Mapping[str, Any]) -> Self:
+        """As :meth:`from_json`, of what a run stored: before there was a choice, that was AdamW.
+
+        Raises
+        ------
+        InputError
+            As :meth:`from_json`.
+        """
+        return cls.from_json({"optimiser": "adamw", **stored})
 
     def changed(self, assignments: Iterable[str]) -> Self:
         """Replace some of the settings.
