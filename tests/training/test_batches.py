@@ -14,6 +14,7 @@ from napari_tcsdl.simulate.detectors import Detector
 from napari_tcsdl.training import batches
 from napari_tcsdl.training.batches import BatchSettings, draw_layout, make_batch
 from napari_tcsdl.training.coding import Layout, draw_masks, measure
+from napari_tcsdl.training.scenes import Scenes
 
 TEN = Layout(10, 1, 0, 0)
 
@@ -25,7 +26,7 @@ def seeded(seed=0):
 def rising_scenes(count, shape, generator):
     """Uniform frames that grow brighter by the same amount each time."""
     ramp = 1 + 0.1 * torch.arange(shape[0], dtype=torch.float32)
-    return ramp[None, :, None, None].expand(count, *shape).contiguous()
+    return Scenes.alone(ramp[None, :, None, None].expand(count, *shape).contiguous())
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_doses_may_be_the_usual_ones(monkeypatch):
 
 def test_noise_level_is_that_of_the_measurement():
     """Of many movies of one scene, the spread of Ȳ is the σ that the network is told, about."""
-    scene = still_scenes(1, (1, 16, 16), seeded(3))
+    (scene,) = still_scenes(1, (1, 16, 16), seeded(3)).frames
     detector = Detector("counting", dose=5.0)
     found = []
     generator = seeded()
@@ -193,7 +194,7 @@ def test_noise_level_is_that_of_the_measurement():
     for _ in range(60):
         masks = draw_masks(1, layout, 16, 0.0, seeded(5))[0]
         mean, sigma, _, truth, _ = batches._encode(
-            scene[0].expand(8, -1, -1), masks, layout, detector, generator
+            scene.expand(8, -1, -1), masks, layout, detector, generator
         )
         found.append(((mean - truth.mean(0)) / sigma).square().mean())
     assert float(torch.stack(found).mean()) == pytest.approx(1.0, abs=0.15)

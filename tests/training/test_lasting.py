@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from napari_tcsdl.persistence import measure_persistence, tiles_of
+from napari_tcsdl.persistence import (
+    detail_of,
+    measure_persistence,
+    products_of,
+    summarised,
+    tiles_of,
+)
 from napari_tcsdl.reconstruction.unfolding import persistence_inputs
 from napari_tcsdl.training import lasting
-from napari_tcsdl.training.lasting import draw_persistence
+from napari_tcsdl.training.lasting import Whole, draw_persistence, whole_products
 
 
 def seeded(seed=0):
@@ -66,3 +72,54 @@ def test_the_same_generator_tells_the_same():
     scene = fading(6, 24)
     drawn = [draw_persistence(scene, 0.1, seeded(3)) for _ in range(2)]
     torch.testing.assert_close(*drawn, rtol=0, atol=0)
+
+
+def half_still(n_frames=40, side=128, strong=4.0):
+    """A movie whose left half is strong and stays, whose right half is weak and fades."""
+    movie = fading(n_frames, side)
+    movie[:, :, : side // 2] = strong * movie[0, :, : side // 2]
+    return 1 + movie
+
+
+def told_of(truth, **what):
+    """Covariances of the frame and of quiet tiles that are told, in the units of ``truth``."""
+    told = np.array(draw_persistence(truth, 1e-3, seeded(), **what).tolist())[1:-1] / 3
+    return np.sign(told) * told**2
+
+
+@pytest.mark.parametrize("left", [0, 68], ids=["of what is strong", "of what is weak"])
+def test_a_crop_tells_of_the_movie_that_it_was_cut_from(always_told, monkeypatch, left):
+    """Whatever its contrast and gain are: what it shows itself is far from that."""
+    monkeypatch.setattr(lasting, "_PIXELS", (1e9, 1e9))
+    movie, contrast = half_still(), -0.2
+    crop = movie[:20, 20:92, left : left + 60]
+    whole = Whole.of(whole_products(movie.numpy()), crop.numpy())
+    told = told_of(contrast * crop, whole=whole)
+    alone = told_of(contrast * crop)
+    measured = measure_persistence([tiles_of((contrast * movie).numpy(), 32)])
+    expected = np.array([*measured.whole, *measured.quiet])
+    np.testing.assert_allclose(told, expected, rtol=0.1, atol=0.02 * expected[0])
+    assert np.abs(alone - expected).max() > 0.3 * expected[0]
+
+
+def test_the_pattern_of_the_detector_is_the_same_everywhere(always_told, monkeypatch):
+    """It is not taken for contrast of the crop, and stays."""
+    monkeypatch.setattr(lasting, "_PIXELS", (1e9, 1e9))
+    movie = half_still()
+    gains = 1 + 0.15 * torch.randn(movie.shape[1:], generator=seeded(999))
+    crop = movie[:20, 20:92, 68:]
+    whole = Whole.of(whole_products(movie.numpy()), crop.numpy())
+    told = told_of((movie * gains)[:20, 20:92, 68:], whole=whole, fixed=0.15**2)
+    expected = np.array(summarised(products_of_all((movie * gains).numpy()), 0.0).whole)
+    np.testing.assert_allclose(told[:5], expected, rtol=0.1)
+
+
+def products_of_all(movie):
+    return products_of(detail_of(tiles_of(movie, 32)))
+
+
+def test_where_nothing_is_to_be_seen_the_crop_speaks_for_itself(always_told):
+    flat = torch.ones(20, 48, 48)
+    whole = Whole.of(whole_products(half_still().numpy()), flat.numpy())
+    assert whole.power == 0
+    assert np.isfinite(told_of(flat, whole=whole)).all()

@@ -207,6 +207,8 @@ TRAJECTORIES = {
     "ag_pair": SinterSettings("Ag", (12.5, 12.0), 1.0, 550.0, seed=104),
     "au_hot": SinterSettings("Au", (12.0, 11.5), 0.5, 750.0, seed=105),
     "pt_pair": SinterSettings("Pt", (12.0, 12.0), 0.5, 800.0, seed=106),
+    "au_large": SinterSettings("Au", (16.0, 14.5), 1.0, 650.0, seed=108),
+    "au_four": SinterSettings("Au", (12.0, 11.0, 10.0, 9.0), 0.5, 650.0, seed=109),
     "au_sample": SinterSettings("Au", (13.5, 12.5), 0.5, 650.0, seed=207),
 }
 """What the training movies are made from, and the sample movie: ``au_sample`` trains nothing."""

@@ -1,17 +1,14 @@
 """``python -m napari_tcsdl.simulate.library FOLDER``: movies to train on, one file each.
 
 Files are float16 (T, H, W), intensity relative to vacuum; kind and seed, which a file's name
-tells, decide what is in it. The recipe of the library for the shipped weights::
+tells, decide what is in it::
 
-    python -m napari_tcsdl.simulate.dynamics trajectories
+    python -m napari_tcsdl.simulate.dynamics FOLDER/trajectories au_pair
     python -m napari_tcsdl.simulate.library FOLDER --kind crystals --count 90
-    python -m napari_tcsdl.simulate.library FOLDER --kind fibre --count 28
-    first=0
-    for name in au_pair au_three au_unequal ag_pair au_hot pt_pair; do
-        python -m napari_tcsdl.simulate.library FOLDER --kind $name --first $first --count 12 \
-            --trajectories trajectories
-        first=$((first + 100))
-    done
+    python -m napari_tcsdl.simulate.library FOLDER --kind au_pair --count 24 \
+        --trajectories FOLDER/trajectories
+
+The library for the shipped weights is made by ``runs/unfolding_cpu.sh``.
 """
 
 from __future__ import annotations

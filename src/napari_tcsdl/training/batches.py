@@ -5,7 +5,7 @@ Everything is made on one device, that of the random generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -16,11 +16,8 @@ from .._validation import InputError
 from ..reconstruction.unfolding import CodedSequence, normalise
 from ..simulate.detectors import DOSE_RANGE, Detector, expose, random_detector
 from .coding import Layout, Measured, draw_masks, measure, uniform_number
-from .lasting import draw_persistence
-
-Movies = Callable[[int, tuple[int, int, int], torch.Generator], Tensor]
-"""``(count, (T, H, W), generator)`` → intensities (count, T, H, W), 1 where nothing is, on the
-device of the generator."""
+from .lasting import Whole, draw_persistence
+from .scenes import Movies
 
 SIDE_STEP = 4
 """Sides of crops are multiples of this [px]: networks halve the resolution twice."""
@@ -146,8 +143,8 @@ def make_batch(movies: Movies, settings: BatchSettings, generator: torch.Generat
     scenes = movies(count, (sum(layout.blocks), side, side), generator)
     masks = draw_masks(count, layout, side, settings.bernoulli, generator)
     rows = [
-        _encode(scene, mask, layout, _draw_detector(settings, generator), generator)
-        for scene, mask in zip(scenes, masks, strict=True)
+        _encode(scene, mask, layout, _draw_detector(settings, generator), generator, whole)
+        for scene, whole, mask in zip(scenes.frames, scenes.wholes, masks, strict=True)
     ]
     return join(rows, layout)
 
@@ -206,9 +203,14 @@ def level_and_spread(measured: list[Measured], generator: torch.Generator) -> tu
 
 
 def _encode(
-    scene: Tensor, masks: Tensor, layout: Layout, detector: Detector, generator: torch.Generator
+    scene: Tensor,
+    masks: Tensor,
+    layout: Layout,
+    detector: Detector,
+    generator: torch.Generator,
+    whole: Whole | None = None,
 ) -> tuple[Tensor, ...]:
-    """One movie (T, H, W) → a row for :func:`join`."""
+    """One movie (T, H, W), and what it was cut from → a row for :func:`join`."""
     values, truth = expose(scene, detector, generator)
     measured = measure(values, masks, layout)
     level, spread = level_and_spread([measured], generator)
@@ -218,7 +220,9 @@ def _encode(
     )
     target = (truth[layout.decoded] - level) / spread
     one_frame = float(detector.noise_model().variance(truth).mean()) / spread**2
-    told = draw_persistence(target, one_frame, generator)
+    signal = truth - detector.pedestal
+    fixed = detector.gain_map_std**2 * float(signal.square().mean()) / spread**2
+    told = draw_persistence(target, one_frame, generator, whole, fixed)
     return scaled, sigma * wrong**0.5, measured.masks, target, told
 
 

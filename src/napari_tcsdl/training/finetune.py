@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from .._validation import Cancelled, InputError
 from ..movie import Movie
 from ..reconstruction.checkpoint import Checkpoint, fill
-from .batches import BatchSettings, Movies, make_batch
+from .batches import BatchSettings, make_batch
 from .held_out import HeldOut, Looks
 from .learner import Learner, LearnSettings
 from .loop import Moment, Watch, asked_within_steps
 from .objective import Answer, Objective, build_net, fitting_batches, frame_weights
+from .scenes import Movies
 from .sources import procedural
 from .thinned import RawMovie, Stretch, Thinned, ThinnedSettings, side_within, thinned_batch
 from .tuned import Tuned

@@ -1,13 +1,15 @@
-"""How long the structure of a scene lasts, as raw frames of it would tell."""
+"""How long the structure of a scene lasts, as raw frames of the movie it is of would tell."""
 
 from __future__ import annotations
+
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..persistence import LAGS, detail_of, products_of, summarised, tiles_of
+from ..persistence import LAGS, SIDE, detail_of, products_of, summarised, tiles_of
 from ..reconstruction.unfolding import persistence_inputs
 from .coding import uniform_number
 
@@ -18,7 +20,44 @@ _PIXELS = (1e5, 1e8)  # that are compared in a movie; that decides how exact the
 _JITTER = 0.15  # of the logarithm: a crop is not the whole movie
 
 
-def draw_persistence(truth: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+class Whole(NamedTuple):
+    """Of the movie that a scene was cut from: what its frames have in common some time later.
+
+    What is measured on a crop is not what is measured on the movie: a crop of a crystal has no
+    quiet quarter, and one of the ground nothing else.
+
+    Attributes
+    ----------
+    products
+        (2, n, lags) of its tiles, as :func:`napari_tcsdl.persistence.products_of` gives them.
+    power
+        Mean square of the detail of the crop as it was cut, in the same units.
+    """
+
+    products: NDArray[np.float64]
+    power: float
+
+    @classmethod
+    def of(cls, products: NDArray[np.float64], cut: NDArray[np.floating]) -> Self:
+        """Of a crop ``cut`` (T, H, W) from the movie that has these products."""
+        return cls(products, _power(_detail(cut.astype(np.float32), _SIDE)))
+
+
+def whole_products(movie: NDArray[np.floating]) -> NDArray[np.float64]:
+    """:attr:`Whole.products` of a clean movie (T, H, W)."""
+    products = products_of(_detail(movie.astype(np.float32), SIDE))
+    n_lags = sum(lag < len(movie) for lag in LAGS)
+    products[..., n_lags:] = products[..., n_lags - 1 : n_lags]
+    return products
+
+
+def draw_persistence(
+    truth: Tensor,
+    noise: float,
+    generator: torch.Generator,
+    whole: Whole | None = None,
+    fixed: float = 0.0,
+) -> Tensor:
     """Return what the network is told of a scene (F,), on its device.
 
     Parameters
@@ -29,16 +68,24 @@ def draw_persistence(truth: Tensor, noise: float, generator: torch.Generator) ->
         Variance of the noise of one raw frame in the same units.
     generator
         Says how exact the numbers are, and whether there are any.
+    whole
+        Of the movie that the scene was cut from; None to tell what the scene itself shows.
+    fixed
+        Variance of the detector's own pattern in ``truth``, the same everywhere and in all frames.
     """
     if uniform_number(generator) < _UNKNOWN or len(truth) < 2:
         return truth.new_tensor(persistence_inputs(None, 1.0))
     frames = truth.float().cpu().numpy()
-    detail = detail_of(tiles_of(frames, min(_SIDE, *frames.shape[1:])))
-    products = products_of(detail)
-    n_lags = sum(lag < len(frames) for lag in LAGS)
+    detail = _detail(frames, _SIDE)
+    if whole is not None and whole.power > 0 and len(whole.products[0]) > 1:
+        # Contrast, gain, blur and magnification of the crop are in its own detail.
+        shown = max(_power(detail) - fixed, 0.0)
+        products, n_lags = shown / whole.power * whole.products + fixed, len(LAGS)
+    else:
+        products, n_lags = products_of(detail), sum(lag < len(frames) for lag in LAGS)
     if uniform_number(generator) < _SHORT:
         n_lags = 1 + int(n_lags * uniform_number(generator))
-    variance = noise + float(np.square(detail).mean())
+    variance = noise + _power(detail)
     low, high = _PIXELS
     error = variance / (low * (high / low) ** uniform_number(generator)) ** 0.5
     # The mean of n tiles in two halves of the movie shall have that error.
@@ -47,6 +94,15 @@ def draw_persistence(truth: Tensor, noise: float, generator: torch.Generator) ->
     products *= np.exp(_JITTER * _normal((1, 1, 1), generator))
     products[..., n_lags:] = products[..., n_lags - 1 : n_lags]  # as of a movie that lacks them
     return truth.new_tensor(persistence_inputs(summarised(products, error), 1.0))
+
+
+def _detail(frames: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Detail (n, T, S, S) of frames (T, H, W) in tiles of ``side``, or smaller frames."""
+    return detail_of(tiles_of(frames, min(side, *frames.shape[1:])))
+
+
+def _power(detail: NDArray[np.float32]) -> float:
+    return float(np.square(detail).mean())
 
 
 def _normal(shape: tuple[int, ...], generator: torch.Generator) -> NDArray[np.float64]:

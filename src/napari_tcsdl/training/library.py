@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from .._validation import CorruptFileError, InputError
 from ..simulate.procedural import DARKEST
+from .lasting import Whole, whole_products
+from .scenes import Scenes
 
 
 class Library:
@@ -44,6 +46,7 @@ class Library:
         self.held_out = held_out
         self.only = only
         self.movies: dict[str, NDArray[np.float16]] = {}
+        self._products: dict[str, NDArray[np.float64]] = {}  # of movies that were cut from
         self.refresh()
         missing = sorted(set(only or ()) - set(self.movies))
         if missing:
@@ -61,10 +64,11 @@ class Library:
             if wanted and path.name not in self.movies and held_out == self.held_out:
                 self.movies[path.name] = _load(path)
 
-    def crops(self, count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    def crops(self, count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Scenes:
         """Cut (count, T, H, W) float32 at random: place, time, direction, scale, contrast.
 
-        H = W. The crops lie on the device of ``generator``.
+        H = W. The crops lie on the device of ``generator``. Those of a window that stays where it
+        is tell of the movie that they were cut from.
 
         Raises
         ------
@@ -78,7 +82,17 @@ class Library:
             )
         names = list(self.movies)
         picks = _draw(count, generator).mul(len(names)).long().tolist()
-        return torch.stack([_crop(self.movies[names[i]], shape, generator) for i in picks])
+        cuts = [_crop(self.movies[names[i]], shape, generator) for i in picks]
+        wholes = [
+            None if cut is None else Whole.of(self._products_of(names[i]), cut)
+            for i, (_, cut) in zip(picks, cuts, strict=True)
+        ]
+        return Scenes(torch.stack([crop for crop, _ in cuts]), tuple(wholes))
+
+    def _products_of(self, name: str) -> NDArray[np.float64]:
+        if name not in self._products:
+            self._products[name] = whole_products(self.movies[name])
+        return self._products[name]
 
 
 def census(folder: Path) -> tuple[int, int]:
@@ -106,8 +120,14 @@ def _is_held_out(name: str) -> bool:
 
 def _crop(
     movie: NDArray[np.float16], shape: tuple[int, int, int], generator: torch.Generator
-) -> Tensor:
-    """Cut one crop; the window may drift and jump over the movie."""
+) -> tuple[Tensor, NDArray[np.float16] | None]:
+    """Cut one crop; the window may drift and jump over the movie.
+
+    Returns
+    -------
+    tuple
+        The crop (T, H, W) and, of a window that stays, what was cut before it was changed.
+    """
     n_frames, side = shape[0], shape[1]
     u = _draw(12, generator).tolist()
     scale = 0.75 + 0.6 * u[0] if u[1] < 0.4 else 1.0
@@ -127,7 +147,8 @@ def _crop(
     factor = (0.5 + u[8]) * (-1 if u[9] < 0.1 else 1)
     level = crop.mean()
     changed: Tensor = level + factor * (crop - level)
-    return changed.clamp(min=DARKEST)
+    moves = bool((path != path[0]).any())
+    return changed.clamp(min=DARKEST), None if moves else frames
 
 
 def _times(n_frames: int, available: int, start: float, generator: torch.Generator) -> list[int]:

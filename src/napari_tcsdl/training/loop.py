@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from .._validation import Cancelled, InputError
-from .batches import Batch, Movies, make_batch
+from .batches import Batch, make_batch
 from .growth import grown
 from .learner import Learner, LearnSettings, mean_of
 from .objective import build_net
+from .scenes import Movies
 from .settings import TrainSettings
 from .state import LOG, STATE, append_row, read_start, read_state, write_state
 from .validation import score

@@ -7,20 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from .._validation import InputError
 from ..simulate.procedural import procedural_movies
-from .batches import Movies
 from .library import Library
+from .scenes import Movies, Scenes
 
 REFRESH_EVERY = 200
 """Batches after which a library is searched for new files: they may be rendered meanwhile."""
 
 
-def procedural(count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+def procedural(count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Scenes:
     """Movies that are drawn on the device of ``generator``, never twice the same."""
-    return procedural_movies(count, shape, generator=generator, device=generator.device)
+    return Scenes.alone(
+        procedural_movies(count, shape, generator=generator, device=generator.device)
+    )
 
 
 @dataclass
@@ -44,7 +45,7 @@ class MixedScenes:
 
     def __call__(
         self, count: int, shape: tuple[int, int, int], generator: torch.Generator
-    ) -> Tensor:
+    ) -> Scenes:
         """Draw ``count`` movies (T, H, W) on the device of ``generator``."""
         self.calls += 1
         if self.calls % REFRESH_EVERY == 0:
@@ -53,12 +54,12 @@ class MixedScenes:
             return self.others(count, shape, generator)
         drawn = torch.rand(count, generator=generator, device=generator.device)
         from_library = int((drawn < self.share).sum())
-        parts = []
-        if from_library:
-            parts.append(self.library.crops(from_library, shape, generator))
-        if from_library < count:
-            parts.append(self.others(count - from_library, shape, generator))
-        return torch.cat(parts)
+        if not from_library:
+            return self.others(count, shape, generator)
+        crops = self.library.crops(from_library, shape, generator)
+        if from_library == count:
+            return crops
+        return crops.and_then(self.others(count - from_library, shape, generator))
 
 
 def training_scenes(library: str | None, share: float) -> Movies:

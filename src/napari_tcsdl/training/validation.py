@@ -8,8 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from .batches import Batch, BatchSettings, Movies, make_batch
+from .batches import Batch, BatchSettings, make_batch
 from .objective import Objective, fitting_batches
+from .scenes import Movies
 from .settings import TrainSettings
 from .sources import held_out_scenes
 
