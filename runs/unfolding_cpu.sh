@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Our decoder on one CPU core: the ten legs that made the weights that ship, some twelve
+# Our decoder on one CPU core: the eleven legs that made the weights that ship, some fifteen
 # hours of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
 # goes on where the first was stopped (legs 1, 2 and 6 begin anew).
 #   runs/unfolding_cpu.sh [OUT]
@@ -20,6 +20,8 @@
 #   - Up to leg 7 most masks of B = 20 and more opened a quarter of the frames; today's open two fifths.
 #   - Up to leg 9 nothing was told of how long structure lasts in one movie of ten, today one of four.
 #   - Leg 10 had a library rendered anew, with today's code.
+#   - Up to leg 10 what was told of how long structure lasts was measured on each crop, today on the
+#     movie that it was cut from.
 #   - Leg 5 got the weight on jumps between blocks after its first 772 steps, and began the correction
 #     of the deviation; today's code has both from the first step of leg 1 on.
 # So these commands give weights of the same making, not the same numbers.
@@ -56,11 +58,11 @@ mean() { # of both runs of a leg, and of the states that are named besides
 
 # Files that are there already stay as they are. New molecular dynamics need
 # pip install 'napari-tcsdl[simulate]'.
-dynamics=(au_pair au_three au_unequal ag_pair au_hot pt_pair)
+dynamics=(au_pair au_three au_unequal ag_pair au_hot pt_pair au_large au_four)
 python -m napari_tcsdl.simulate.dynamics "$library/trajectories" "${dynamics[@]}"
 render --kind crystals --count 90
 render --kind fibre --count 28
-for index in "${!dynamics[@]}"; do
+for index in 0 1 2 3 4 5; do
     render --kind "${dynamics[index]}" --first $((100 * index)) --count 12 \
         --trajectories "$library/trajectories"
 done
@@ -135,5 +137,28 @@ done
 for run in "${runs[@]}"; do wait "$run"; done
 # With what they began with: a little better on held-out movies than the two alone.
 mean 10 "$out/leg9/state.pt"
-python -m napari_tcsdl.training.export "$out/leg10/state.pt" "$out/leg10/unfolding.safetensors"
-echo "$out/leg10/unfolding.safetensors"
+# 11: what is told of a crop is of its movie; two more trajectories, more views, crystals and fibres.
+render --kind crystals --count 120
+render --kind fibre --count 52
+for index in 0 1 2 4; do
+    render --kind "${dynamics[index]}" --first $((100 * index)) --count 36 \
+        --trajectories "$library/trajectories"
+done
+for index in 6 7; do
+    render --kind "${dynamics[index]}" --first $((100 * index)) --count 24 \
+        --trajectories "$library/trajectories"
+done
+runs=()
+for run in a b; do
+    seed=14 crop=96 frames=30
+    if [[ $run == b ]]; then seed=15 crop=80 frames=60; fi
+    leg 11$run --minutes 76 --seed $seed --set rate=0.0006 --from "$out/leg10/state.pt" \
+        --library "$library" --set library_share=0.75 \
+        --set batch.crop=$crop --set batch.pixels=400000 --set batch.core_frames=$frames \
+        --set batch.even_ratios=0.6 --set batch.usual_doses=0.6 $(resumed 11$run) &
+    runs+=($!)
+done
+for run in "${runs[@]}"; do wait "$run"; done
+mean 11
+python -m napari_tcsdl.training.export "$out/leg11/state.pt" "$out/leg11/unfolding.safetensors"
+echo "$out/leg11/unfolding.safetensors"

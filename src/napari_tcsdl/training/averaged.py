@@ -67,6 +67,7 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
         name: torch.stack([other["average"][name].float() for other in states]).mean(0)
         for name in first
     }
+    state.pop("calibration", None)  # was of one of them
     state["runs"] = [_run(other, states[0]) for other in states]
     state["step"] = sum(other["step"] for other in states)
     state["minutes"] = sum(other["minutes"] for other in states)
