@@ -74,3 +74,21 @@ def learned(monkeypatch) -> list:
     monkeypatch.setitem(RECONSTRUCTORS, "learned", DecoderRow(make, "a stand-in"))
     monkeypatch.setattr("napari_tcsdl.reconstruction.together.GROUP_FRAMES", 8)
     return made
+
+
+@pytest.fixture
+def compressed_path(movie_path, tmp_path) -> Path:
+    """The movie as the command line compresses it."""
+    from cli_helpers import RATIO, run
+
+    path = tmp_path / "out.tcs.zarr"
+    run("compress", movie_path, "--ratio", RATIO, "--mask-tile", 16, "-o", path)
+    return path
+
+
+@pytest.fixture
+def compressed(tmp_path):
+    """The movie of a bump, compressed."""
+    from bump_movie import noisy_frames, stored
+
+    return stored(noisy_frames(), tmp_path)

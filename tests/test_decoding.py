@@ -1,65 +1,23 @@
-"""Blocks in any order: groups, their neighbours, damage, and what is refused before any work."""
+"""Blocks in any order: groups, their neighbours, threads, damage, and comparisons."""
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from bump_movie import N_FRAMES, RATIO, SETTINGS, frames_of, noisy_frames, stored
 
-from napari_tcsdl._validation import Cancelled, CorruptFileError, DeviceError, InputError
+from napari_tcsdl._validation import Cancelled, CorruptFileError, InputError
 from napari_tcsdl.comparison import compare
-from napari_tcsdl.decoder_choice import check_decoder
 from napari_tcsdl.decoding import Decoder, level_of_file
 from napari_tcsdl.export import reconstruct_to_tiff
 from napari_tcsdl.io import open_compressed, open_movie
 from napari_tcsdl.io._layout import shard_key
-from napari_tcsdl.level import Level, level_of, sampled_measurements
-from napari_tcsdl.masks import Masks
+from napari_tcsdl.level import Level, level_of
 from napari_tcsdl.movie import Movie
-from napari_tcsdl.pipeline import (
-    compress,
-    consistency_map,
-    decode_block,
-    encode_block,
-    level_of_movie,
-    reconstruct,
-)
-from napari_tcsdl.reconstruction import RECONSTRUCTORS, DecoderRow
+from napari_tcsdl.pipeline import consistency_map, decode_block, reconstruct
 from napari_tcsdl.settings import Settings
 
-RATIO = 4
-N_FRAMES = 22  # blocks of 4, 4, 4, 4, 4 and 2 frames; groups of two blocks
-BLOCKS = (0, 1, 2, 3, 4, 5)
-SETTINGS = Settings(
-    compression_ratio=RATIO,
-    mask_tile=16,
-    device="cpu",
-    decoder="learned",
-    reference="raw",
-    companding=0.0,  # else a table that depends on all frames
-)
 LEVEL = Level(50.0, 10.0)
-
-
-def noisy_frames(n=N_FRAMES, seed=3):
-    """A moving bump under Poisson noise, (n, 40, 36)."""
-    y, x = np.mgrid[:40, :36]
-    t = np.arange(n)[:, None, None]
-    bump = np.exp(-((y - 20) ** 2 + (x - 10 - 0.7 * t) ** 2) / 40)
-    return np.random.default_rng(seed).poisson(40 + 60 * bump).astype(np.uint16)
-
-
-def stored(frames, folder, settings=SETTINGS, name="m"):
-    return compress(Movie(frames, name="bump.tif"), folder / f"{name}.tcs.zarr", settings)
-
-
-@pytest.fixture
-def compressed(tmp_path):
-    return stored(noisy_frames(), tmp_path)
-
-
-def frames_of(blocks):
-    return np.concatenate([block.frames for block in blocks])
 
 
 # --- groups -----------------------------------------------------------------------------------
@@ -269,6 +227,14 @@ def test_export_leaves_out_only_what_is_damaged(damaged, learned, tmp_path):
     assert seen[-1] == 1
 
 
+def test_a_damaged_sample_is_passed_over(damaged):
+    others = [level_of(damaged.measurement(k), damaged.masks) for k in (0, 1, 3, 4)]
+    assert level_of_file(damaged) == pytest.approx(np.median(others, axis=0))
+    for k in (0, 1, 3, 4, 5):
+        (damaged.path / shard_key(k)).unlink()
+    assert level_of_file(damaged) is None
+
+
 # --- comparison -------------------------------------------------------------------------------
 
 
@@ -302,154 +268,6 @@ def test_only_what_is_looked_ahead_at_is_written_ahead(comparison):
     assert open_compressed(comparison.path).n_measurements == 3
 
 
-# --- level ------------------------------------------------------------------------------------
-
-
-def test_level_is_mean_and_spread_of_the_normalised_measurement(compressed):
-    level = level_of(compressed.measurement(0), compressed.masks)
-    mean = compressed.measurement(0).values / compressed.masks.mask_sum((40, 36))
-    assert level == pytest.approx((mean.mean(), mean.std()))
-
-
-@pytest.mark.parametrize("kind", ["balanced", "bernoulli"])
-def test_the_raw_movie_tells_the_level_of_its_file(tmp_path, kind):
-    settings = Settings(compression_ratio=RATIO, masks=kind, mask_tile=16)
-    compressed = stored(noisy_frames(), tmp_path, settings)
-    movie = Movie(noisy_frames())
-    level = level_of_movie(movie, compressed.masks, storage=compressed.header.storage)
-    assert level == level_of_file(compressed)
-    assert level_of_file(compressed).mean == pytest.approx(noisy_frames().mean(), rel=0.05)
-
-
-def test_pixels_that_no_mask_opens_do_not_count():
-    masks = Masks.create(2, kind="bernoulli", tile=(16, 16))
-    frames = np.full((2, 32, 32), 70, np.uint8)
-    measurement, _ = encode_block(Movie(frames), 0, masks)
-    assert (masks.mask_sum((32, 32)) == 0).any()
-    assert level_of(measurement, masks) == (70, 0)
-
-
-def test_a_large_frame_is_sampled_by_rows(monkeypatch):
-    masks = Masks.create(2, tile=(16, 16))
-    measurement, _ = encode_block(Movie(noisy_frames()), 0, masks)
-    whole = level_of(measurement, masks)
-    monkeypatch.setattr("napari_tcsdl.level._LEVEL_PIXELS", 500)
-    assert level_of(measurement, masks) == pytest.approx(whole, rel=0.2)
-
-
-def test_samples_are_spread_over_the_whole_blocks():
-    assert sampled_measurements(22, 4) == [0, 1, 2, 3, 4]
-    assert sampled_measurements(1000, 10) == [0, 25, 50, 74, 99]
-    assert sampled_measurements(3, 4) == [0]
-
-
-def test_all_blocks_and_both_halves_get_one_level(compressed, learned):
-    decoder = Decoder(compressed, SETTINGS)
-    for index in (0, 3, 5):
-        decoder.block(index)
-    contexts = set(learned[0].contexts)
-    assert len(contexts) == 1
-    (context,) = contexts
-    assert (context.mean, context.spread) == level_of_file(compressed)
-    assert context.compression_ratio == RATIO
-
-
-def test_a_damaged_sample_is_passed_over(damaged):
-    others = [level_of(damaged.measurement(k), damaged.masks) for k in (0, 1, 3, 4)]
-    assert level_of_file(damaged) == pytest.approx(np.median(others, axis=0))
-    for k in (0, 1, 3, 4, 5):
-        (damaged.path / shard_key(k)).unlink()
-    assert level_of_file(damaged) is None
-
-
-def test_a_bad_frame_is_told_when_its_turn_comes(tmp_path):
-    frames = noisy_frames().astype(np.float32)
-    frames[9] = np.nan
-    assert level_of_movie(Movie(frames), Masks.create(RATIO, tile=(16, 16))) is not None
-
-
-# --- refused before any work ------------------------------------------------------------------
-
-
-@pytest.fixture
-def needs_weights(monkeypatch, tmp_path, learned):
-    """The decoder ``learned`` needs weights; returns the folder where they belong."""
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    monkeypatch.setattr("napari_tcsdl.reconstruction.checkpoint.WEIGHTS", folder)
-    row = RECONSTRUCTORS["learned"]
-    monkeypatch.setitem(RECONSTRUCTORS, "learned", DecoderRow(row.make, row.line, "small"))
-    return folder
-
-
-def put_weights(folder, kinds=("balanced",), ratios=(2, 10)):
-    import torch
-
-    from napari_tcsdl.reconstruction import Checkpoint, save_checkpoint
-
-    about = {
-        "decoder": "learned",
-        "mask_kinds": list(kinds),
-        "compression_ratios": list(ratios),
-        "normalisation": "none",
-        "training_data": "none",
-        "seed": 0,
-        "commit": "none",
-        "scores": {},
-    }
-    save_checkpoint(folder / "small.safetensors", Checkpoint({}, {"w": torch.zeros(1)}, about))
-
-
-def test_absent_weights_are_told_at_once(compressed, needs_weights, tmp_path):
-    for work in (
-        lambda: check_decoder(SETTINGS),
-        lambda: reconstruct(compressed, SETTINGS),
-        lambda: compare(Movie(noisy_frames()), tmp_path / "c.tcs.zarr", SETTINGS),
-        lambda: reconstruct_to_tiff(compressed, tmp_path / "r.tif", SETTINGS),
-    ):
-        with pytest.raises(InputError, match=r"got no weights from .*small\.json .*gap_tv"):
-            work()
-    assert not (tmp_path / "c.tcs.zarr").exists()
-    assert not (tmp_path / "r.tif").exists()
-
-
-def test_masks_that_the_weights_do_not_know_are_refused(compressed, needs_weights, tmp_path):
-    put_weights(needs_weights, kinds=("bernoulli",))
-    refused = (
-        "got balanced masks for decoder 'learned', expected bernoulli masks, .* choose the "
-        "decoder gap_tv, or compress with masks of kind bernoulli"
-    )
-    with pytest.raises(InputError, match=refused):
-        reconstruct(compressed, SETTINGS)
-    with pytest.raises(InputError, match=refused):
-        compare(Movie(noisy_frames()), tmp_path / "c.tcs.zarr", SETTINGS)
-
-
-def test_the_masks_of_the_file_count_not_those_of_the_settings(compressed, needs_weights):
-    put_weights(needs_weights)
-    other = Settings(compression_ratio=30, masks="bernoulli", device="cpu", decoder="learned")
-    assert frames_of(reconstruct(compressed, other)).shape[0] == N_FRAMES
-    with pytest.raises(InputError, match="got bernoulli masks"):
-        check_decoder(other)
-
-
-def test_a_b_that_the_weights_do_not_know_is_refused(compressed, needs_weights):
-    put_weights(needs_weights, ratios=(8, 40))
-    with pytest.raises(InputError, match=r"B = 4 for decoder 'learned', expected B = 8 to 40"):
-        reconstruct(compressed, SETTINGS)
-
-
-def test_a_device_that_is_absent_is_told_at_once(compressed, learned):
-    with pytest.raises(DeviceError, match="got device"):
-        reconstruct(compressed, Settings(device="cuda:99", decoder="learned"))
-
-
-def test_a_measurement_that_is_not_there(compressed, learned):
-    for index in (-1, 6):
-        with pytest.raises(InputError, match=f"got measurement {index}, expected 0 to 5"):
-            decode_block(compressed, index, SETTINGS)
-
-
 # --- consistency ------------------------------------------------------------------------------
 
 
@@ -469,32 +287,3 @@ def test_the_consistency_map_shows_where_frames_were_tampered_with(compressed, m
 def test_the_consistency_map_of_frames_of_another_block_is_refused(compressed):
     with pytest.raises(InputError, match=r"got frames \(3, 40, 36\).*expected \(4, 40, 36\)"):
         consistency_map(compressed, 1, noisy_frames(3))
-
-
-# --- weights of one's own -----------------------------------------------------------------------
-
-
-def test_weights_from_a_file_are_those_that_decode(compressed, tmp_path):
-    """A copy of the shipped weights gives the same frames; other weights give others."""
-    import torch
-
-    from napari_tcsdl.reconstruction import load_checkpoint, save_checkpoint, shipped_weights
-
-    usual = Settings(compression_ratio=RATIO, mask_tile=16, device="cpu", decoder="unfolding")
-    shipped = load_checkpoint(shipped_weights("unfolding"))
-    copy, other = tmp_path / "copy.safetensors", tmp_path / "other.safetensors"
-    save_checkpoint(copy, shipped)
-    halved = {name: weight / 2 for name, weight in shipped.state.items()}
-    assert any(torch.count_nonzero(weight) for weight in halved.values())
-    save_checkpoint(other, replace(shipped, state=halved))
-    expected = decode_block(compressed, 1, usual).frames
-    np.testing.assert_array_equal(
-        decode_block(compressed, 1, replace(usual, weights=str(copy))).frames, expected
-    )
-    found = decode_block(compressed, 1, replace(usual, weights=str(other))).frames
-    assert np.abs(found - expected).max() > 1
-
-
-def test_weights_for_a_decoder_without_any_are_refused():
-    with pytest.raises(InputError, match=r"got weights mine\.safetensors for decoder 'gap_tv'"):
-        check_decoder(Settings(decoder="gap_tv", weights="mine.safetensors", device="cpu"))

@@ -1,93 +1,22 @@
-"""Spots are found where fringes were planted, hardly ever in noise, missed where lost."""
+"""Spots are found where fringes were planted, hardly ever in noise."""
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import tifffile
-from scipy import fft
 from scipy.ndimage import gaussian_filter
+from waves_in_noise import PIXEL_SIZE, SHAPES, blurred, fringes, noise
 
-from napari_tcsdl import _speckle
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.codecs import CODECS, at_budget
-from napari_tcsdl.fourier import power_spectrum
 from napari_tcsdl.lattice import LATTICES
 from napari_tcsdl.simulate import SAMPLES, sample_movie_path
-from napari_tcsdl.spots import (
-    FALSE_ALARMS,
-    Spot,
-    find_peaks,
-    is_jpeg_harmonic,
-    is_lost,
-    jpeg_copy_of,
-    label_spots,
-    refine,
-    snr_at,
-    snrs_at,
-    spectrum_of,
-)
-
-PIXEL_SIZE = 0.25  # Å px⁻¹
-SHAPES = [(192, 192), (191, 157), (128, 256), (301, 150)]
-
-
-def fringes(shape, period, angle):
-    """Waves of a period [px] whose wave vector lies at an angle [°] from +x, upwards."""
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    turn = math.radians(angle)
-    return np.cos(2 * np.pi * (x * math.cos(turn) - y * math.sin(turn)) / period)
-
-
-def noise(shape=(256, 256), seed=0):
-    return np.random.default_rng(seed).normal(0, 1, shape)
-
-
-def blurred(image, sigma):
-    """Blur exactly as a Gaussian in Fourier space: a filter of few pixels leaves ripples."""
-    fy, fx = fft.fftfreq(image.shape[0])[:, np.newaxis], fft.rfftfreq(image.shape[1])
-    return fft.irfft2(
-        fft.rfft2(image) * np.exp(-2 * (np.pi * sigma) ** 2 * (fy**2 + fx**2)), s=image.shape
-    )
+from napari_tcsdl.spots import Spot, find_peaks, is_lost, label_spots, refine, snr_at, spectrum_of
 
 
 def turn_between(one, other):
     """Degrees between two directions of 0 … 180°."""
     return abs((one - other + 90) % 180 - 90)
-
-
-@pytest.mark.parametrize("shape", [(64, 64), (65, 64), (64, 65), (51, 77), (16, 40)])
-def test_spectrum_is_the_power_spectrum_unfolded(shape):
-    image = noise(shape) + 100
-    spectrum = spectrum_of(image, pixel_size=0.5)
-    power, (fy, fx) = power_spectrum(image, pixel_size=0.5)
-    np.testing.assert_allclose(spectrum.power, power, atol=1e-5 * power.max())
-    assert spectrum.power.dtype == np.float32
-    np.testing.assert_allclose(spectrum.fy, 10 * fy)  # 1/nm and 1/Å
-    np.testing.assert_allclose(spectrum.fx, 10 * fx)
-    assert spectrum.unit == "1/nm"
-    assert spectrum.nyquist == pytest.approx(10)
-
-
-def test_spectrum_without_a_pixel_size_is_in_pixels():
-    spectrum = spectrum_of(noise((64, 80)), pixel_size=None)
-    assert spectrum.unit == "1/px"
-    assert spectrum.nyquist == spectrum.fx[0] * -1 == 0.5
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_white_noise_lies_at_its_variance(shape):
-    spectrum = spectrum_of(3 * noise(shape) + 50, pixel_size=PIXEL_SIZE)
-    assert spectrum.power.mean() == pytest.approx(9, rel=0.06)
-
-
-@pytest.mark.parametrize("shape", [(96, 96), (97, 80), (80, 97)])
-def test_spectrum_obeys_friedels_law(shape):
-    power = spectrum_of(noise(shape), pixel_size=None).power
-    start = [1 - size % 2 for size in shape]  # an even side has no +Nyquist
-    inside = power[start[0] :, start[1] :]
-    np.testing.assert_allclose(inside, inside[::-1, ::-1], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("period", [3.1, 5.5, 9.42, 14.0])
@@ -167,25 +96,6 @@ def test_d_is_in_the_unit_of_the_spectrum():
     assert Spot(0.0, 0.0, 1.0).d == math.inf
 
 
-def test_strength_of_noise_is_predicted():
-    """Smoothed powers of white noise exceed each height as often as the theory says."""
-    smoothed = []
-    for seed in range(40):
-        spectrum = spectrum_of(noise(seed=seed), pixel_size=None)
-        smoothed.append(spectrum.smoothed[:115, 10:-10])  # the upper half, without its mirror
-    power = np.array(smoothed)
-    power /= np.median(power)
-    for probability, tolerance in ((0.1, 0.03), (1e-2, 0.08), (1e-3, 0.15), (1e-4, 0.4)):
-        exceeded = (power > _speckle.highest_noise(probability, 1)).mean()
-        assert exceeded == pytest.approx(probability, rel=tolerance)
-
-
-def test_more_noise_rises_higher():
-    heights = [_speckle.highest_noise(FALSE_ALARMS, tries) for tries in (9, 2**15, 2**19, 2**23)]
-    assert all(low + 1 < high for low, high in pairwise(heights))
-    assert _speckle.highest_noise(1e-3, 10) == pytest.approx(_speckle.highest_noise(1e-4, 1))
-
-
 @pytest.mark.parametrize("sigma", [0, 0.7, 1.5, 3.0])
 def test_noise_of_any_colour_is_hardly_ever_a_spot(sigma):
     alarms = 0
@@ -255,127 +165,12 @@ def test_impossible_limits_are_refused():
         find_peaks(spectrum, least_snr=0.5)
 
 
-def test_a_spot_that_a_rival_lost_is_told():
-    truth = fringes((256, 256), 4.3, 50)
-    raw = spectrum_of(0.5 * truth + noise(), pixel_size=PIXEL_SIZE)
-    (spot,) = find_peaks(raw)
-    assert snr_at(raw, spot) == pytest.approx(spot.snr, rel=0.02)
-    keeps = spectrum_of(0.5 * truth + 0.5 * noise(seed=1), pixel_size=PIXEL_SIZE)
-    assert snr_at(keeps, spot) > 2 * spot.snr
-    loses = spectrum_of(noise(seed=1), pixel_size=PIXEL_SIZE)
-    assert not is_lost(snr_at(keeps, spot))
-    assert is_lost(snr_at(loses, spot))
-    # a smoother rival: nothing of the spot, and hardly a background
-    smooth = spectrum_of(blurred(noise(seed=2), 2.0), pixel_size=PIXEL_SIZE)
-    assert is_lost(snr_at(smooth, spot))
-
-
-def test_noise_seldom_passes_for_a_kept_spot():
-    spot = Spot(-0.21, 0.13, 99.0, "1/px")
-    kept = [
-        not is_lost(snr_at(spectrum_of(noise((128, 128), seed), pixel_size=None), spot))
-        for seed in range(600)
-    ]
-    assert sum(kept) <= 9  # 1 % at most; 9 is 1.2 σ more
-    assert is_lost(math.nan)
-    assert not is_lost(math.inf)
-
-
-@pytest.mark.parametrize("shape", [*SHAPES, (16, 16), (17, 64)])
-def test_a_few_spots_measured_alone_are_as_strong_as_in_the_whole_spectrum(shape):
-    """Only what they need is smoothed; on the rim the neighbours lie at the opposite end."""
-    spectrum = spectrum_of(noise(shape) + fringes(shape, 5.3, 30), pixel_size=PIXEL_SIZE)
-    top, left = spectrum.fy[0], spectrum.fx[0]
-    rng = np.random.default_rng(3)
-    places = [(0.0, 0.0), (top, left), (top, 0.0), *rng.uniform(-1, 1, (40, 2)) * (top, left)]
-    spots = [Spot(float(qy), float(qx), 1.0) for qy, qx in places]
-    alone = snrs_at(spectrum, spots)
-    assert "smoothed" not in vars(spectrum)
-    boxes = [spectrum.box(*spectrum.pixel_of(spot.qy, spot.qx), 1, 1) for spot in spots]
-    whole = [float(spectrum.snr(*box).max()) for box in boxes]
-    assert alone == pytest.approx(whole, rel=1e-5)
-    assert snrs_at(spectrum, spots) == pytest.approx(whole, rel=1e-6), "all is smoothed now"
-    assert [snr_at(spectrum, spot) for spot in spots[:5]] == pytest.approx(whole[:5], rel=1e-6)
-    assert snrs_at(spectrum, []) == []
-
-
-def test_a_spot_is_looked_up_in_its_own_unit_and_field():
-    spectrum = spectrum_of(noise((64, 64)), pixel_size=PIXEL_SIZE)
-    with pytest.raises(InputError, match="got a spot in 1/px for a spectrum in 1/nm, expected one"):
-        snr_at(spectrum, Spot(-0.1, 0.2, 9.0, "1/px"))
-    with pytest.raises(InputError, match="got a spot in 1/px for a spectrum in 1/nm, expected one"):
-        is_jpeg_harmonic(spectrum, Spot(-0.1, 0.2, 9.0, "1/px"))
-    with pytest.raises(InputError, match=r"got frequency \(-1, 30\) 1/nm, expected one within the"):
-        snr_at(spectrum, Spot(-1.0, 30.0, 9.0))
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_spots_of_jpegs_blocks_are_flagged(seed):
-    """A noisy slope, as of an uneven illumination, becomes stairs of 8 px."""
-    slope = np.rint(60 + 0.5 * np.arange(256) + 3 * noise(seed=seed)).astype(np.uint8)
-    flags = []
-    for image in (slope, np.ascontiguousarray(slope.T)):
-        assert find_peaks(spectrum_of(image, pixel_size=PIXEL_SIZE)) == []
-        stairs = at_budget(CODECS["jpeg"], image[np.newaxis], 700, (0, 255)).decoded[0]
-        spectrum = spectrum_of(stairs, pixel_size=PIXEL_SIZE)
-        flags.append([is_jpeg_harmonic(spectrum, spot) for spot in find_peaks(spectrum)])
-    assert all(flags[0])
-    assert len(flags[0]) >= 3
-    # downwards the stairs are two blocks wide, which makes more spots than these
-    assert flags[1][0]
-    assert sum(flags[1]) >= 2
-
-
-def test_jpeg_harmonics_are_multiples_of_one_over_eight_on_the_axes():
-    spectrum = spectrum_of(noise((256, 192)), pixel_size=PIXEL_SIZE)  # Nyquist 20 1/nm
-    for order in (5.0, 10.0, -15.0, -20.0):
-        assert is_jpeg_harmonic(spectrum, Spot(0.0, order, 9.0))
-        assert is_jpeg_harmonic(spectrum, Spot(order, 0.3, 9.0))
-    assert not is_jpeg_harmonic(spectrum, Spot(0.0, 5.0, 9.0), block=5)
-    for qy, qx in ((0.0, 0.0), (0.0, 7.5), (5.0, 5.0), (3.0, 10.0), (0.0, 1.0)):
-        assert not is_jpeg_harmonic(spectrum, Spot(qy, qx, 9.0))
-
-
-def test_copies_that_jpeg_makes_of_a_spot_are_told():
-    """At quality 4 the strong reflection returns 1/8 px⁻¹ and more away."""
-    image = np.clip(np.rint(128 + 9 * fringes((256, 256), 9.3, 16) + 9 * noise()), 0, 255)
-    before = spectrum_of(image, pixel_size=None)
-    (true,) = find_peaks(before)
-    assert jpeg_copy_of(before, true, [true]) is None
-    after = spectrum_of(
-        at_budget(CODECS["jpeg"], image.astype(np.uint8)[np.newaxis], 900, (0, 255)).decoded[0],
-        pixel_size=None,
-    )
-    spots = find_peaks(after)
-    copies = [spot for spot in spots if jpeg_copy_of(after, spot, spots)]
-    assert len(copies) >= 2
-    for copy in copies:
-        assert snr_at(before, copy) < 8  # nothing was there
-        assert jpeg_copy_of(after, copy, [true]) == true  # known from the other picture
-    kept = min(spots, key=lambda spot: math.hypot(spot.qy - true.qy, spot.qx - true.qx))
-    assert kept.d == pytest.approx(9.3, rel=0.01)
-    assert kept not in copies
-
-
 def test_spots_are_labelled_by_their_spacing():
     gold = LATTICES["Au"]
     spots = [Spot(0.0, 10 / d, 20.0) for d in (2.36, 2.03, 1.44, 3.1)]
     assert label_spots(spots, gold) == ["111", "200", "220", ""]
     assert label_spots([Spot(0.0, 10 / 2.36, 20.0, "1/px")], gold) == [""]
     assert label_spots([], gold) == []
-
-
-def test_images_that_have_no_spectrum_are_refused():
-    with pytest.raises(
-        InputError, match=r"got an image of shape \(2, 32, 32\), expected one frame"
-    ):
-        spectrum_of(np.ones((2, 32, 32)), pixel_size=None)
-    with pytest.raises(InputError, match="got an image of 15 × 40 px for a spectrum, expected at"):
-        spectrum_of(np.ones((15, 40)), pixel_size=None)
-    with pytest.raises(InputError, match="NaN or infinite pixels"):
-        spectrum_of(np.full((32, 32), np.nan), pixel_size=None)
-    with pytest.raises(InputError, match="got pixel size 0"):
-        spectrum_of(np.ones((32, 32)), pixel_size=0)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_unfolding import POISSON, TINY, make_coded, make_net, scene, segment_of, silent
+from tiny_unfolding import POISSON, TINY, make_coded, make_net, scene, segment_of, silent
 
 from napari_tcsdl.persistence import Persistence
 from napari_tcsdl.reconstruction._persistence_inputs import PERSISTENCE_INPUTS

@@ -1,72 +1,23 @@
 """Our decoder: any B, any size, any dose; tiles, batches and units make no difference."""
 
 import json
-import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tiny_unfolding import POISSON, TINY, make_coded, make_net, scene, segment_of, silent
 
 from napari_tcsdl.encoder import encode
 from napari_tcsdl.masks import Masks
-from napari_tcsdl.measurement import Phi
 from napari_tcsdl.noise import NoiseModel
-from napari_tcsdl.reconstruction import GroupBlock, _unfolding_net, reconstruct_tiled
-from napari_tcsdl.reconstruction._deviation import FEATURES, clues
-from napari_tcsdl.reconstruction.base import BlockContext, Segment
+from napari_tcsdl.reconstruction import GroupBlock, reconstruct_tiled
+from napari_tcsdl.reconstruction.base import BlockContext
 from napari_tcsdl.reconstruction.unfolding import (
     CodedSequence,
     Unfolding,
     UnfoldingConfig,
     UnfoldingNet,
-    normalise,
 )
-
-TINY = UnfoldingConfig(width=8, deep_width=8, stages=2, shifts=(1, 1, 1))
-POISSON = NoiseModel(1.0, 0.0)
-
-
-def silent(fraction):
-    pass
-
-
-def make_net(config=TINY, seed=0):
-    """A network that was not trained, but whose every layer does something."""
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        net = UnfoldingNet(config)
-        for parameter in net.parameters():
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.05)
-    return net.eval()
-
-
-def make_coded(lengths=(5, 4), size=(16, 12), n=1, seed=1, ratio=5, sigma=0.3):
-    """Measurements in normalised units that nobody has made."""
-    generator = torch.Generator().manual_seed(seed)
-    n_frames = sum(lengths)
-    return CodedSequence(
-        torch.randn(n, len(lengths), *size, generator=generator),
-        torch.full((n, len(lengths), *size), sigma),
-        (torch.rand(n, n_frames, *size, generator=generator) < 0.5).float(),
-        lengths,
-        ratio,
-    )
-
-
-def scene(n_frames, height, width, dose=20.0):
-    """Expected counts of a lattice that drifts, (T, H, W) float64."""
-    y, x = np.mgrid[:height, :width]
-    t = np.arange(n_frames)[:, None, None]
-    return dose * (1 + 0.4 * np.sin((x + 0.3 * t) / 1.5) * np.sin(y / 2))
-
-
-def segment_of(frames, kind="balanced", seed=0):
-    """Encode frames (B, H, W) as one measurement."""
-    masks = Masks.create(len(frames), kind=kind, seed=seed, tile=(32, 32))
-    phi = Phi.from_masks(masks, frames.shape[1:], device="cpu")
-    return Segment(phi(torch.from_numpy(np.asarray(frames, np.float32))), phi)
 
 
 def decode(segments, context, net=None):
@@ -147,119 +98,6 @@ def test_bfloat16_changes_little_and_answers_in_float32():
         assert got.dtype == torch.float32
         assert got.shape == want.shape
         assert float((got - want).std() / want.std()) < 0.05
-
-
-# --- what it sees -----------------------------------------------------------------------------
-
-
-def test_the_residual_is_what_phi_says():
-    """C ⊙ (Ȳ − Φx ⊘ Σ C) of each segment, by hand."""
-    coded = make_coded((3, 4, 2), n=2)
-    frames = torch.randn(2, 9, 16, 12, generator=torch.Generator().manual_seed(3))
-    found = coded.residual(frames)
-    for n in range(2):
-        for index, (start, stop) in enumerate([(0, 3), (3, 7), (7, 9)]):
-            phi = Phi(coded.masks[n, start:stop])
-            rest = coded.mean[n, index] - phi.normalise(phi(frames[n, start:stop]))
-            torch.testing.assert_close(found[n, start:stop], phi.adjoint(rest))
-
-
-def test_the_residual_of_the_truth_is_nothing():
-    frames = scene(6, 16, 16)
-    segment = segment_of(frames)
-    mean = segment.phi.normalise(segment.y)[None, None]
-    coded = CodedSequence(mean, torch.ones_like(mean), segment.phi.masks[None], (6,), 6)
-    assert float(coded.residual(torch.from_numpy(frames).float()[None]).abs().max()) < 1e-4
-
-
-@pytest.mark.parametrize(("place", "own"), [(20, 0), (24, 0), (28, 8), (30, 8)])
-def test_receptive_radius_is_true(place, own):
-    """A pixel changes what lies within the radius, and nothing beyond, wherever it lies."""
-    config = UnfoldingConfig(8, 8, stages=2, shifts=(1, 1), deviation_width=own)
-    radius = config.receptive_radius
-    net, middle = make_net(config).double(), radius + place
-    coded = make_coded((3,), ((2 * middle + 40) // 16 * 16, 24), ratio=3)
-    coded = CodedSequence(*(part.double() for part in coded[:3]), *coded[3:])
-    touched = coded.mean.clone()
-    touched[..., middle, 12] += 1e4
-    with torch.inference_mode():
-        before, after = (net(coded._replace(mean=mean)) for mean in (coded.mean, touched))
-    for quiet, stirred in zip(before[:2], after[:2], strict=True):
-        rows = (stirred - quiet).abs().amax((0, 1, 3))
-        assert rows[middle - 4 : middle + 5].all()
-        reached = rows.nonzero()[:, 0] - middle
-        assert -radius <= int(reached.min())
-        assert int(reached.max()) <= radius
-        if quiet is before[1] or not own:  # the deviation reaches farther than what it weighs
-            assert int(reached.max() - reached.min()) > radius  # and it is not far too large
-
-
-def test_the_deviation_is_corrected_by_the_residual_and_the_frames_are_not(monkeypatch):
-    """Until the last step, which is given the corrected deviation."""
-    monkeypatch.setattr(_unfolding_net, "last_step", lambda coded, *estimate: estimate)
-    config = UnfoldingConfig(8, 8, stages=1, shifts=(1, 1), deviation_width=8)
-    net, coded = make_net(config), make_coded((4,), (32, 32), ratio=4)
-    plain = make_net(replace(config, deviation_width=0))
-    plain.load_state_dict(
-        {k: v for k, v in net.state_dict().items() if not k.startswith("deviation")}
-    )
-    with torch.inference_mode():
-        with_it, without = net(coded), plain(coded)
-    torch.testing.assert_close(with_it.frames, without.frames)
-    assert not torch.allclose(with_it.log_sigma, without.log_sigma)
-
-
-@pytest.mark.parametrize(("bias", "log"), [(50.0, 4.0), (-50.0, -7.0)])
-def test_the_deviation_never_leaves_what_was_trained(bias, log):
-    """A sum of logarithms that runs away would state 10¹⁰ times the range of the movie."""
-    net = make_net(UnfoldingConfig(8, 8, stages=1, shifts=(1, 1), deviation_width=8))
-    torch.nn.init.constant_(net.sigma_head.bias, bias)
-    with torch.inference_mode():
-        found = net(make_coded((4,), (32, 32), ratio=4)).log_sigma
-    assert log - 5 <= float(found.min())  # the last step may lower it: to a hundredth of itself
-    assert float(found.max()) == pytest.approx(log, abs=1e-4)
-
-
-def test_clues_measure_the_residual_in_units_of_its_noise():
-    generator = torch.Generator().manual_seed(2)
-    sigma = torch.full((1, 2, 64, 64), 0.3)
-    noise = sigma * torch.randn(sigma.shape, generator=generator)
-    frames = torch.zeros_like(sigma)
-    as_expected, threefold = (clues(scale * noise, sigma, frames) for scale in (1.0, 3.0))
-    assert as_expected.shape == (2, FEATURES, 16, 16)
-    # 36² px: the mean square is known to a few hundredths
-    torch.testing.assert_close(as_expected[:, 2], torch.zeros(2, 16, 16), atol=0.2, rtol=0)
-    torch.testing.assert_close(
-        threefold[:, 2] - as_expected[:, 2], torch.full((2, 16, 16), math.log(9)), atol=0.05, rtol=0
-    )
-    assert float(clues(noise, 0 * sigma, frames).max()) == 6.0  # a clean movie has no noise
-
-
-def test_weights_of_before_the_correction_have_none():
-    stored = {k: v for k, v in UnfoldingConfig().to_json().items() if k != "deviation_width"}
-    assert UnfoldingConfig.from_json(stored).deviation_width == 0
-    assert UnfoldingNet(UnfoldingConfig.from_json(stored)).deviation is None
-
-
-def test_time_is_mixed_both_ways():
-    net, coded = make_net(), make_coded((9,), ratio=9)
-    touched = coded.masks.clone()
-    touched[:, 4, 5, 5] = 1 - touched[:, 4, 5, 5]
-    with torch.inference_mode():
-        change = (net(coded._replace(masks=touched)).frames - net(coded).frames).abs()
-    assert (change.amax((0, 2, 3)) > 0)[2:7].all()
-
-
-def test_normalised_noise_is_that_of_the_mean_of_the_exposures():
-    y = torch.full((1, 9, 9), 50.0)
-    exposures = torch.full((1, 9, 9), 4.0)
-    scaled, sigma = normalise(y, exposures, NoiseModel(2.0, 10.0), (40.0, 5.0))
-    torch.testing.assert_close(scaled, torch.full_like(scaled, 2.0))
-    torch.testing.assert_close(sigma, torch.full_like(sigma, (110 / 4) ** 0.5 / 5))
-    unseen = exposures.clone()
-    unseen[0, 3, 3] = 0
-    assert float(normalise(y, unseen, POISSON, (40.0, 5.0))[0][0, 3, 3]) == 0
-    assert not normalise(y, exposures, None, (40.0, 5.0))[1].any()
 
 
 # --- tiles ------------------------------------------------------------------------------------
