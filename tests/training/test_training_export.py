@@ -9,14 +9,21 @@ import torch
 from tiny_training import BATCH, CPU, TINY, still_scenes, tiny_batch, tiny_settings
 
 from napari_tcsdl._validation import InputError, OutputError
-from napari_tcsdl.reconstruction.checkpoint import check_trained_for, fill, load_checkpoint
+from napari_tcsdl.reconstruction import RECONSTRUCTORS
+from napari_tcsdl.reconstruction.checkpoint import (
+    check_trained_for,
+    fill,
+    load_checkpoint,
+    shipped_weights,
+)
 from napari_tcsdl.training import export
 from napari_tcsdl.training.batches import BatchSettings
 from napari_tcsdl.training.curves import series_of, write_curves
 from napari_tcsdl.training.export import describe_commit, export_state, served_ratios
 from napari_tcsdl.training.loop import Trainer
-from napari_tcsdl.training.objective import build_net
+from napari_tcsdl.training.objective import build_net, load_fitting
 from napari_tcsdl.training.settings import TrainSettings
+from napari_tcsdl.training.state import read_start
 from napari_tcsdl.training.validation import validation_batches
 
 
@@ -174,3 +181,18 @@ def test_a_run_may_begin_with_exported_weights(tmp_path):
     weights.with_suffix(".json").write_text(json.dumps(about))
     with pytest.raises(InputError, match="without the settings of their training"):
         second.resume(weights, new_leg=True)
+
+
+@pytest.mark.parametrize("row", [row for row in RECONSTRUCTORS.values() if row.weights])
+def test_a_run_may_begin_with_the_weights_that_ship(row):
+    """Whatever version trained them: settings that are gone since do not stand in the way."""
+    start = read_start(shipped_weights(row.weights))
+    settings = TrainSettings.of_run(start["settings"])
+    load_fitting(settings.decoder, settings.config, start["average"])
+
+
+def test_settings_of_earlier_versions_are_read_unless_they_meant_something_else():
+    stored = tiny_settings().to_json()
+    assert TrainSettings.from_json({**stored, "taught": "all"}) == tiny_settings()
+    with pytest.raises(InputError, match="got unknown training setting taught, expected"):
+        TrainSettings.from_json({**stored, "taught": "deviation"})

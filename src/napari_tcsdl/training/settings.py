@@ -13,6 +13,8 @@ from .learner import OPTIMISERS
 
 PRECISIONS = ("float32", "bfloat16")
 
+_GONE = {"taught": "all"}  # settings of earlier versions, at the value that all runs have now
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -100,14 +102,14 @@ class TrainSettings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Undo :meth:`to_json`; what is left out is as usual.
+        """Undo :meth:`to_json`, of earlier versions, too; what is left out is as usual.
 
         Raises
         ------
         InputError
             For a name that is no setting, or a value that is none.
         """
-        given = dict(values)
+        given = {k: v for k, v in values.items() if k not in _GONE or v != _GONE[k]}
         batch = dict(given.pop("batch", {}))
         _check_names(batch, BatchSettings, "batch.")
         _check_names(given, cls, "")
