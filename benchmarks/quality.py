@@ -1,9 +1,10 @@
 """Quality against known truth: decoders and rivals at real bytes, one table for a set of movies.
 
     python benchmarks/quality.py FOLDER [--decoders gap_tv …] [--ratios 10 20 30] [--frames N]
-                                 [--csv OUT] [--markdown]
+                                 [--csv OUT] [--markdown] [--untold] [--set NAME=VALUE …]
 
-FOLDER holds pairs NAME.tif and NAME_truth.tif (float32, noise-free). Columns:
+FOLDER holds pairs NAME.tif and NAME_truth.tif (float32, noise-free). With --untold decoders are not
+told how long structure lasts, as of files whose encoder had no raw frames. Columns:
 
 psnr, ssim      means over frames; the data range is p99.9 − p0.1 of the truth
 frc_1/2, _1/7   distance at which the Fourier ring correlation with the truth, all frames pooled,
@@ -21,11 +22,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import math
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -126,12 +128,17 @@ def decoded(compressed: CompressedMovie, settings: Settings) -> Estimate:
     )
 
 
-def estimates(scene: Scene, ratio: int, decoders: list[str], device: str) -> Iterator[Estimate]:
+def estimates(
+    scene: Scene, settings: Settings, decoders: list[str], untold: bool
+) -> Iterator[Estimate]:
     """Every row of one movie at one B; a decoder that cannot do it says why on stderr."""
+    ratio = settings.compression_ratio
     yield from rivals(scene, ratio)
     with tempfile.TemporaryDirectory() as work:
-        settings = Settings(compression_ratio=ratio, reference="truth", device=device)
         compressed = compress(scene.movie, Path(work) / "movie.tcs.zarr", settings)
+        if untold:
+            header = replace(compressed.header, persistence=None)
+            compressed = replace(compressed, header=header)
         for decoder in decoders:
             values = settings.to_json() | {"decoder": decoder}
             try:
@@ -235,9 +242,21 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--movies", default="*", help="only those whose file name matches")
     parser.add_argument("--gold", default="au_*", help="file names of movies with gold's lattice")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--untold", action="store_true", help="not how long structure lasts")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE",
+                        help="other settings, for example companding=0")  # fmt: skip
     parser.add_argument("--csv", type=Path, help="write all numbers here, too")
     parser.add_argument("--markdown", action="store_true")
     return parser.parse_args(arguments)
+
+
+def settings_of(options: argparse.Namespace, ratio: int) -> Settings:
+    """Return the settings at one B, with what --set gives put over them."""
+    usual = Settings(compression_ratio=ratio, reference="truth", device=options.device)
+    given = dict(text.split("=", 1) for text in options.set)
+    plain = {"decoder", "entropy", "weights"}
+    values = {name: text if name in plain else json.loads(text) for name, text in given.items()}
+    return Settings.from_json(usual.to_json() | values)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -255,7 +274,8 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     for scene in scenes:
         for ratio in options.ratios:
-            for estimate in estimates(scene, ratio, options.decoders, options.device):
+            settings = settings_of(options, ratio)
+            for estimate in estimates(scene, settings, options.decoders, options.untold):
                 rows.append(measure(scene, ratio, estimate))
                 print(line(cells(rows[-1], columns), columns, options.markdown), flush=True)
     if options.csv:

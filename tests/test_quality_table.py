@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_tcsdl import pipeline
 from napari_tcsdl.io import save_tiff
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "quality.py"
@@ -65,6 +66,24 @@ def test_markdown_of_some_frames(quality, folder, capsys):
     assert "111" not in head
     assert {line.count("|") for line in (head, rule, *rows)} == {head.count("|")}
     assert len(rows) == 5
+
+
+def test_decoders_may_be_told_less_and_settings_be_others(quality, folder, monkeypatch, capsys):
+    seen = []
+
+    def reconstruct(compressed, settings):
+        seen.append((compressed.header, settings))
+        return pipeline.reconstruct(compressed, settings)
+
+    monkeypatch.setattr(quality, "reconstruct", reconstruct)
+    options = [str(folder), *["--decoders", "gap_tv", "--ratios", "2", "--frames", "4"]]
+    for more in ([], ["--untold"], ["--set", "companding=0", "entropy=jpegls"]):
+        quality.main([*options, *more])
+    (usual, first), (untold, second), (_, third) = seen
+    assert usual.persistence is not None
+    assert untold.persistence is None
+    assert first == second
+    assert (third.companding, third.entropy) == (0, "jpegls")
 
 
 def test_folder_without_pairs_is_refused(quality, tmp_path):
