@@ -11,7 +11,7 @@ from napari_tcsdl._exposures import usual_exposures
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.measurement import Phi
 from napari_tcsdl.simulate.detectors import Detector
-from napari_tcsdl.training import batches
+from napari_tcsdl.training import batches, lasting
 from napari_tcsdl.training.batches import BatchSettings, draw_layout, make_batch
 from napari_tcsdl.training.coding import Layout, draw_masks, measure
 from napari_tcsdl.training.scenes import Scenes
@@ -194,7 +194,7 @@ def test_noise_level_is_that_of_the_measurement():
     for _ in range(60):
         masks = draw_masks(1, layout, 16, 0.0, seeded(5))[0]
         mean, sigma, _, truth, _ = batches._encode(
-            scene.expand(8, -1, -1), masks, layout, detector, generator
+            scene.expand(8, -1, -1), None, masks, layout, detector, generator
         )
         found.append(((mean - truth.mean(0)) / sigma).square().mean())
     assert float(torch.stack(found).mean()) == pytest.approx(1.0, abs=0.15)
@@ -251,3 +251,31 @@ def test_equal_seeds_give_equal_batches():
 def test_settings_that_no_batch_can_have(changes, sentence):
     with pytest.raises(InputError, match=sentence):
         BatchSettings(**changes)
+
+
+def test_a_batch_tells_of_the_movie_that_its_crops_are_of(monkeypatch):
+    """Through a camera with a pattern and a pedestal; alone, a crop would tell something else."""
+    camera = Detector(
+        "integrating", 1e6, gain=10.0, mtf=(0.01, 0.0), pedestal=1e6, gain_map_std=0.02,
+        saturation=1e12,
+    )  # fmt: skip
+    monkeypatch.setattr(batches, "random_detector", lambda generator, doses: camera)
+    for name, value in (("_UNKNOWN", 0), ("_SHORT", 0), ("_JITTER", 0), ("_PIXELS", (1e9, 1e9))):
+        monkeypatch.setattr(lasting, name, value)
+    noise = torch.randn(30, 128, 128, generator=seeded(7))
+    movie = 1 + 0.1 * noise
+    movie[:, :, :64] = 1 + 0.1 * noise[0, :, :64]  # half of it stays
+    crop = movie[:, 30:94, 64:]
+    whole = lasting.Whole.of(lasting.whole_products(movie.numpy()), crop.numpy())
+
+    def scenes(known):
+        return lambda count, shape, generator: Scenes(crop[None, : shape[0]], (known,))
+
+    settings = replace(BATCH, crop=64, pixels=1, ratios=(8, 8), context_frames=0, short_ends=0)
+    told, alone = (make_batch(scenes(known), settings, seeded()) for known in (whole, None))
+    # In units of the spread of Ȳ: the share of the signal that stays, and the pattern.
+    unit = alone.truth[0].std().item() / (0.1**2 + 0.02**2) ** 0.5
+    stays, pattern = 0.1**2 / 2 * 80 / 81, 0.02**2 * 80 / 81
+    roots = [math.sqrt(value) * 3 * unit for value in (stays + pattern, pattern)]
+    assert float(told.coded.persistence[0, 1]) == pytest.approx(roots[0], rel=0.05)
+    assert float(alone.coded.persistence[0, 1]) == pytest.approx(roots[1], rel=0.1)

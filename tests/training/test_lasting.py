@@ -122,4 +122,35 @@ def test_where_nothing_is_to_be_seen_the_crop_speaks_for_itself(always_told):
     flat = torch.ones(20, 48, 48)
     whole = Whole.of(whole_products(half_still().numpy()), flat.numpy())
     assert whole.power == 0
-    assert np.isfinite(told_of(flat, whole=whole)).all()
+    np.testing.assert_array_equal(told_of(flat, whole=whole), told_of(flat))
+
+
+def test_what_hides_under_the_pattern_is_not_magnified(always_told):
+    """Of a scene that is fainter than the pattern its own frames tell: the rest would be chance."""
+    movie = half_still()
+    faint = 1 + 1e-3 * (movie[:20, 20:92, 68:] - 1)
+    gains = 1 + 0.02 * torch.randn(faint.shape[1:], generator=seeded(999))
+    whole = Whole.of(whole_products(movie.numpy()), movie[:20, 20:92, 68:].numpy())
+    seen = faint * gains
+    np.testing.assert_array_equal(told_of(seen, whole=whole, fixed=0.02**2), told_of(seen))
+
+
+@pytest.mark.parametrize("kind", ["magnified", "blurred"])
+def test_magnification_and_blur_of_a_crop_are_about_those_of_its_movie(
+    always_told, monkeypatch, kind
+):
+    monkeypatch.setattr(lasting, "_PIXELS", (1e9, 1e9))
+
+    def changed(frames):
+        if kind == "blurred":
+            return torch.nn.functional.avg_pool2d(frames[None], 3, 1)[0]
+        size = tuple(round(1.25 * side) for side in frames.shape[1:])
+        return torch.nn.functional.interpolate(frames[None], size, mode="bicubic")[0]
+
+    smooth = torch.nn.functional.avg_pool2d(half_still(side=132)[None], 5, 1)[0]
+    crop = smooth[:20, 20:92, 8:68]
+    whole = Whole.of(whole_products(smooth.numpy()), crop.numpy())
+    told = told_of(changed(crop), whole=whole)
+    measured = measure_persistence([tiles_of(changed(smooth).numpy(), 32)])
+    expected = np.array([*measured.whole, *measured.quiet])
+    np.testing.assert_allclose(told, expected, rtol=0.25, atol=0.03 * expected[0])

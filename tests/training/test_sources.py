@@ -86,6 +86,11 @@ def test_crops_tell_of_their_movie_unless_their_window_moves(tmp_path):
         assert whole.power == pytest.approx(1 / 12, rel=0.1)  # of white noise from 0 to 1
 
 
+def test_a_movie_of_one_frame_tells_nothing_of_itself(tmp_path):
+    library = Library(write_movies(tmp_path, range(4), (1, 24, 24)))
+    assert library.crops(8, SHAPE, seeded()).wholes == (None,) * 8
+
+
 def test_a_movie_too_short_swings_back_at_its_ends(tmp_path):
     ramp = np.linspace(0.5, 1.5, 4)[:, None, None] * np.ones((4, 16, 16))
     (tmp_path / "a").mkdir()

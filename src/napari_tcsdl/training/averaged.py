@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from .._validation import InputError, OutputError, exit_code
 from .objective import OBJECTIVES, load_fitting
 from .settings import TrainSettings
 from .state import LOG, STATE, append_row, make_folder, read_start, read_state, write_state
-from .validation import fixed_batches, score
+from .validation import at_library, fixed_batches, score
 
 _NO_RECIPE = {"batch", "library", "held_out", "start", "steps", "minutes"}  # or told one by one
 
@@ -67,12 +66,11 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
         name: torch.stack([other["average"][name].float() for other in states]).mean(0)
         for name in first
     }
-    state.pop("calibration", None)  # was of one of them
+    state.pop("calibration", None)  # is told of the run that it was of
     state["runs"] = [_run(other, states[0]) for other in states]
     state["step"] = sum(other["step"] for other in states)
     state["minutes"] = sum(other["minutes"] for other in states)
-    settings = TrainSettings.of_run(state["settings"])
-    settings = replace(settings, library=library or settings.library)
+    settings = at_library(TrainSettings.of_run(state["settings"]), library)
     net = load_fitting(settings.decoder, settings.config, state["average"])
     make_folder(out)  # before the scores, which take minutes
     found = score(net, OBJECTIVES[settings.decoder], fixed_batches(settings))
@@ -86,8 +84,9 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
 def _run(state: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
     """Tell a run by its length, its seed, and what else was not as in the first."""
     told: dict[str, Any] = {"steps": state["step"], "minutes": round(state["minutes"], 2)}
-    if "runs" in state:  # a mean itself
-        told["runs"] = state["runs"]
+    for name in ("runs", "calibration"):  # of what is a mean itself, or was calibrated
+        if name in state:
+            told[name] = state[name]
     mine, its = (_flat(one["settings"]) for one in (state, first))
     return told | {name: mine[name] for name in mine if name == "seed" or mine[name] != its[name]}
 

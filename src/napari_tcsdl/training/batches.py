@@ -143,7 +143,7 @@ def make_batch(movies: Movies, settings: BatchSettings, generator: torch.Generat
     scenes = movies(count, (sum(layout.blocks), side, side), generator)
     masks = draw_masks(count, layout, side, settings.bernoulli, generator)
     rows = [
-        _encode(scene, mask, layout, _draw_detector(settings, generator), generator, whole)
+        _encode(scene, whole, mask, layout, _draw_detector(settings, generator), generator)
         for scene, whole, mask in zip(scenes.frames, scenes.wholes, masks, strict=True)
     ]
     return join(rows, layout)
@@ -204,11 +204,11 @@ def level_and_spread(measured: list[Measured], generator: torch.Generator) -> tu
 
 def _encode(
     scene: Tensor,
+    whole: Whole | None,
     masks: Tensor,
     layout: Layout,
     detector: Detector,
     generator: torch.Generator,
-    whole: Whole | None = None,
 ) -> tuple[Tensor, ...]:
     """One movie (T, H, W), and what it was cut from → a row for :func:`join`."""
     values, truth = expose(scene, detector, generator)
@@ -218,12 +218,12 @@ def _encode(
     scaled, sigma = normalise(
         measured.mean, measured.exposures, detector.noise_model(), (level, spread)
     )
-    target = (truth[layout.decoded] - level) / spread
+    clean = (truth - level) / spread
     one_frame = float(detector.noise_model().variance(truth).mean()) / spread**2
-    signal = truth - detector.pedestal
-    fixed = detector.gain_map_std**2 * float(signal.square().mean()) / spread**2
-    told = draw_persistence(target, one_frame, generator, whole, fixed)
-    return scaled, sigma * wrong**0.5, measured.masks, target, told
+    signal = (truth - detector.pedestal) / spread
+    fixed = detector.gain_map_std**2 * float(signal.square().mean())
+    told = draw_persistence(clean, one_frame, generator, whole, fixed)
+    return scaled, sigma * wrong**0.5, measured.masks, clean[layout.decoded], told
 
 
 def _normal(generator: torch.Generator) -> Tensor:

@@ -5,7 +5,8 @@ of the truth of such movies. Frames stay as they were, but for what the last ste
 
 What a network learns of its own errors is of movies that it was trained on, in small crops; on
 others errors are larger (H. Papadopoulos et al., "Inductive confidence machines for regression",
-ECML 2002, doi 10.1007/3-540-36755-1_29: intervals are set on examples that were kept aside).
+ECML 2002, doi 10.1007/3-540-36755-1_29: intervals are set on examples that were kept aside). Files
+of the library are held out one by one: others may show the same specimen from elsewhere.
 """
 
 from __future__ import annotations
@@ -26,38 +27,41 @@ from .objective import OBJECTIVES, ONE_SIGMA, load_fitting
 from .settings import TrainSettings
 from .sources import held_out_scenes
 from .state import LOG, STATE, append_row, make_folder, read_state, write_state
-from .validation import SEED, fixed_batches, score
+from .validation import SEED, at_library, fixed_batches, score
 
-BATCHES = 48
-"""Of held-out movies, which the number is taken from."""
+BATCHES = 96
+"""Of held-out movies, which the number is taken from; most hold a single movie."""
 
 _CROP, _PIXELS, _FRAMES = 128, 600_000, 30  # of these batches: larger than those of training
 _BIAS = "deviation.tell.bias"  # is added to the log of the deviation, the same everywhere
-_PICKED = 4000  # pixels of each movie: all movies count alike
+_PICKED = 4000  # pixels, of each movie as many: large movies must not decide
 _SMALLEST = 1e-9  # of an error: the log of nothing is not a number
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What was found.
+class Coverage:
+    """How much of the truth lies within one stated deviation.
 
     Attributes
     ----------
-    added
-        To the log of the deviation.
     inside
-        Share of the truth within one deviation before that, mean over movies.
+        Share of it, mean over movies.
+    error
+        Standard error of that, from the scatter of movies.
     movies
         That were looked at.
+    beyond
+        What the log of the deviation lacks, for 68.27 % to lie within.
     """
 
-    added: float
     inside: float
+    error: float
     movies: int
+    beyond: float
 
 
-def find_calibration(net: nn.Module, batches: Iterable[Batch], seed: int) -> Calibration:
-    """Find what to add to the log of the deviation of a network of the decoder ``unfolding``.
+def measure_coverage(net: nn.Module, batches: Iterable[Batch], seed: int) -> Coverage:
+    """Measure the deviation of a network of the decoder ``unfolding``.
 
     Parameters
     ----------
@@ -82,14 +86,15 @@ def find_calibration(net: nn.Module, batches: Iterable[Batch], seed: int) -> Cal
             "ask for more batches"
         )
     logs = torch.stack(found)
-    inside = float((logs <= 0).float().mean())
-    added = float(logs.double().flatten().sort().values[int(ONE_SIGMA * logs.numel())])
-    return Calibration(added, inside, len(found))
+    shares = (logs <= 0).double().mean(1)
+    error = float(shares.std()) / math.sqrt(len(shares)) if len(shares) > 1 else math.inf
+    beyond = float(logs.double().flatten().sort().values[int(ONE_SIGMA * logs.numel())])
+    return Coverage(float(shares.mean()), error, len(shares), beyond)
 
 
 def calibrated_state(
-    out: Path, path: Path, library: str | None = None, batches: int = BATCHES
-) -> Calibration:
+    out: Path, path: Path, library: str | None = None, n_batches: int = BATCHES
+) -> tuple[Coverage, Coverage]:
     """Write a state with the deviation calibrated, and a ``log.jsonl`` with its scores.
 
     Parameters
@@ -99,15 +104,22 @@ def calibrated_state(
     path
         ``state.pt`` of a run, or of the mean of some.
     library
-        Folder of rendered movies, those held out from which are looked at; None for that of the
-        run's settings. Without any they are procedural.
-    batches
+        Folder of rendered movies, of which those held out are looked at; None for that of the
+        run's settings. Without any, movies are procedural.
+    n_batches
         To look at.
+
+    Returns
+    -------
+    tuple of Coverage
+        Before and after. Validation, whose scores are logged, is on other crops of these movies.
 
     Raises
     ------
     InputError
-        If the network tells no deviation that can be corrected, or is of another version.
+        If there is no such state, library or held-out file, or no movie that tells how long its
+        structure lasts; if the network has no deviation that can be corrected, was calibrated
+        already, or is of another version.
     CorruptFileError
         If the state is damaged.
     OutputError
@@ -119,38 +131,45 @@ def calibrated_state(
             "another, or remove it"
         )
     state = read_state(path)
-    settings = TrainSettings.of_run(state["settings"])
-    settings = replace(settings, library=library or settings.library)
+    settings = at_library(TrainSettings.of_run(state["settings"]), library)
     tensors = state["average"]
-    if _BIAS not in tensors:
+    if _BIAS not in tensors or "calibration" in state:
+        lack = "was calibrated already" if _BIAS in tensors else "has no deviation to correct"
         raise InputError(
-            f"got {path} of a network whose deviation has no correction, expected one of decoder "
-            "'unfolding' with deviation_width > 0; train such a one"
+            f"got {path} of a network that {lack}, expected one as it was trained, of decoder "
+            "'unfolding' with deviation_width > 0; name another"
         )
-    make_folder(out)  # before what takes minutes
     net = load_fitting(settings.decoder, settings.config, tensors)
-    found = find_calibration(net, _held_out(settings, batches), SEED)
-    state["average"] = {**tensors, _BIAS: tensors[_BIAS] + found.added}
-    state["calibration"] = asdict(found)
+    before = measure_coverage(net, _held_out(settings, n_batches), SEED)
+    state["average"] = {**tensors, _BIAS: tensors[_BIAS] + before.beyond}
     net = load_fitting(settings.decoder, settings.config, state["average"])
+    after = measure_coverage(net, _held_out(settings, n_batches), SEED)
+    state["calibration"] = {
+        "added": before.beyond, "before": asdict(before), "after": asdict(after)
+    }  # fmt: skip
     scores = score(net, OBJECTIVES[settings.decoder], fixed_batches(settings))
+    make_folder(out)
     write_state(out / STATE, state)
     (out / LOG).unlink(missing_ok=True)
     rounded = {name: round(value, 3) for name, value in scores.items()}
     append_row(out / LOG, {"step": state["step"], "minutes": state["minutes"], **rounded})
-    return found
+    return before, after
 
 
 def _held_out(settings: TrainSettings, count: int) -> Iterator[Batch]:
-    """Batches of movies that are held out, of each source in turn; not those of validation."""
-    sources = list(held_out_scenes(settings.library, settings.held_out or []).values())
+    """Batches of held-out movies, of the library where there is one; the same at each call.
+
+    Procedural movies are all of the kind that was trained on: of these nothing is held out.
+    """
+    sources = held_out_scenes(settings.library, settings.held_out or [])
+    movies = sources.get("library", sources["procedural"])
     larger = replace(
         settings.batch,
         crop=_CROP, pixels=_PIXELS, core_frames=_FRAMES, short_ends=0.0, bernoulli=0.0,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(SEED - 1)
-    for index in range(count):
-        yield make_batch(sources[index % len(sources)], larger, generator)
+    for _ in range(count):
+        yield make_batch(movies, larger, generator)
 
 
 @torch.inference_mode()
@@ -179,10 +198,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _calibrate(chosen: argparse.Namespace) -> None:
-    found = calibrated_state(chosen.out, chosen.state, chosen.library, chosen.batches)
+    before, after = calibrated_state(chosen.out, chosen.state, chosen.library, chosen.batches)
     print(
-        f"{chosen.out / STATE}: deviation × {math.exp(found.added):.3f}; before, it held "
-        f"{found.inside:.1%} of {found.movies} held-out movies"
+        f"{chosen.out / STATE}: deviation × {math.exp(before.beyond):.3f}; of {before.movies} "
+        f"held-out movies it holds {before.inside:.3f} → {after.inside:.3f} ± {after.error:.3f}"
     )
 
 

@@ -1,4 +1,9 @@
-"""How long the structure of a scene lasts, as raw frames of the movie it is of would tell."""
+"""How long the structure of a scene lasts, as raw frames of its movie would tell.
+
+What is measured on a crop is not what is measured on the movie: a crop of a crystal has no quiet
+quarter, and one of the ground nothing else. So a crop tells of its movie where there is one, and
+where its window stayed; other scenes tell of themselves.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +22,14 @@ _SIDE = 24  # [px] of tiles: crops are small
 _UNKNOWN = 0.25  # share of movies of which nothing is told: files of before, single frames
 _SHORT = 0.15  # share of movies of which too few frames were compared for the longest lags
 _PIXELS = (1e5, 1e8)  # that are compared in a movie; that decides how exact the numbers are
-_JITTER = 0.15  # of the logarithm: a crop is not the whole movie
+_JITTER = 0.15  # of the logarithm: blur and magnification act on detail of each size differently
+_PATTERN = 0.975  # of the variance of a white pattern is detail; the rest is in its local mean
+_LEAST_POWER = 1e-6  # of intensities: less is how stored movies are rounded
+_LEAST_SHOWN = 0.1  # of a pattern's variance: less of a scene is not told from it
 
 
 class Whole(NamedTuple):
     """Of the movie that a scene was cut from: what its frames have in common some time later.
-
-    What is measured on a crop is not what is measured on the movie: a crop of a crystal has no
-    quiet quarter, and one of the ground nothing else.
 
     Attributes
     ----------
@@ -44,7 +49,7 @@ class Whole(NamedTuple):
 
 
 def whole_products(movie: NDArray[np.floating]) -> NDArray[np.float64]:
-    """:attr:`Whole.products` of a clean movie (T, H, W)."""
+    """:attr:`Whole.products` of a clean movie (T ≥ 2, H, W)."""
     products = products_of(_detail(movie.astype(np.float32), SIDE))
     n_lags = sum(lag < len(movie) for lag in LAGS)
     products[..., n_lags:] = products[..., n_lags - 1 : n_lags]
@@ -63,7 +68,7 @@ def draw_persistence(
     Parameters
     ----------
     truth
-        Clean frames (T, H, W), normalised.
+        Clean frames (T, H, W), normalised; all that were cut.
     noise
         Variance of the noise of one raw frame in the same units.
     generator
@@ -75,19 +80,18 @@ def draw_persistence(
     """
     if uniform_number(generator) < _UNKNOWN or len(truth) < 2:
         return truth.new_tensor(persistence_inputs(None, 1.0))
-    frames = truth.float().cpu().numpy()
-    detail = _detail(frames, _SIDE)
-    if whole is not None and whole.power > 0 and len(whole.products[0]) > 1:
-        # Contrast, gain, blur and magnification of the crop are in its own detail.
-        shown = max(_power(detail) - fixed, 0.0)
-        products, n_lags = shown / whole.power * whole.products + fixed, len(LAGS)
-    else:
-        products, n_lags = products_of(detail), sum(lag < len(frames) for lag in LAGS)
+    detail = _detail(truth.float().cpu().numpy(), _SIDE)
+    variance, pattern = _power(detail), _PATTERN * fixed
+    products, n_lags = products_of(detail), sum(lag < len(truth) for lag in LAGS)
+    shown = variance - pattern
+    if whole is not None and whole.power > _LEAST_POWER and shown > _LEAST_SHOWN * pattern:
+        # Contrast and gain of the crop are in its own detail, and about so blur and magnification.
+        products, n_lags = shown / whole.power * whole.products + pattern, len(LAGS)
+        variance = float(products[..., 0].mean())
     if uniform_number(generator) < _SHORT:
         n_lags = 1 + int(n_lags * uniform_number(generator))
-    variance = noise + _power(detail)
     low, high = _PIXELS
-    error = variance / (low * (high / low) ** uniform_number(generator)) ** 0.5
+    error = (noise + variance) / (low * (high / low) ** uniform_number(generator)) ** 0.5
     # The mean of n tiles in two halves of the movie shall have that error.
     scatter = error * (2 * products.shape[1]) ** 0.5
     products += scatter * _normal(products.shape, generator)

@@ -46,7 +46,7 @@ class Library:
         self.held_out = held_out
         self.only = only
         self.movies: dict[str, NDArray[np.float16]] = {}
-        self._products: dict[str, NDArray[np.float64]] = {}  # of movies that were cut from
+        self._products: dict[str, NDArray[np.float64]] = {}  # a tenth of a second each, once
         self.refresh()
         missing = sorted(set(only or ()) - set(self.movies))
         if missing:
@@ -83,16 +83,16 @@ class Library:
         names = list(self.movies)
         picks = _draw(count, generator).mul(len(names)).long().tolist()
         cuts = [_crop(self.movies[names[i]], shape, generator) for i in picks]
-        wholes = [
-            None if cut is None else Whole.of(self._products_of(names[i]), cut)
-            for i, (_, cut) in zip(picks, cuts, strict=True)
-        ]
+        wholes = (self._whole(names[i], cut) for i, (_, cut) in zip(picks, cuts, strict=True))
         return Scenes(torch.stack([crop for crop, _ in cuts]), tuple(wholes))
 
-    def _products_of(self, name: str) -> NDArray[np.float64]:
+    def _whole(self, name: str, cut: NDArray[np.float16] | None) -> Whole | None:
+        """Tell of the movie that was cut from; None of a window that moved, and of one frame."""
+        if cut is None or len(self.movies[name]) < 2:
+            return None
         if name not in self._products:
             self._products[name] = whole_products(self.movies[name])
-        return self._products[name]
+        return Whole.of(self._products[name], cut)
 
 
 def census(folder: Path) -> tuple[int, int]:

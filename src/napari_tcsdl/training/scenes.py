@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,7 +12,8 @@ from torch import Tensor
 from .lasting import Whole
 
 
-class Scenes(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Scenes:
     """Movies to train on, and what they were cut from.
 
     Attributes

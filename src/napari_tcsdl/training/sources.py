@@ -46,7 +46,7 @@ class MixedScenes:
     def __call__(
         self, count: int, shape: tuple[int, int, int], generator: torch.Generator
     ) -> Scenes:
-        """Draw ``count`` movies (T, H, W) on the device of ``generator``."""
+        """Draw ``count`` scenes (T, H, W) on the device of ``generator``."""
         self.calls += 1
         if self.calls % REFRESH_EVERY == 0:
             self.library.refresh()

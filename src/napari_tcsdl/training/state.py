@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .._validation import CorruptFileError, InputError, OutputError
+from .._validation import CorruptFileError, InputError, OutputError, is_whole
 from ..reconstruction.checkpoint import load_checkpoint
 
 STATE, LOG, SETTINGS = "state.pt", "log.jsonl", "settings.json"
@@ -18,6 +19,43 @@ FACTS = ("step", "minutes", "loss", "rate", "bad_batches")
 """What a row of the log says of the training; all else in it are scores."""
 
 _ENTRIES = ("settings", "net", "average", "optimiser", "generator", "step", "minutes")
+
+
+@dataclass(frozen=True)
+class Saving:
+    """When the state of a run is saved, but at its end.
+
+    Attributes
+    ----------
+    minutes
+        Minutes between two validations, each of which is followed by saving; 0 for every step.
+    steps
+        Saved after every so many steps of the run, too, without a validation; None for not.
+
+    Raises
+    ------
+    InputError
+        For numbers that are no such times.
+    """
+
+    minutes: float = 5.0
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.minutes >= 0:  # NaN is refused, too
+            raise InputError(
+                f"got save_every = {self.minutes:g}, expected minutes of 0 or more; give for "
+                "example 5"
+            )
+        if self.steps is not None and not (is_whole(self.steps) and self.steps >= 1):
+            raise InputError(
+                f"got save_steps = {self.steps}, expected a whole number of steps of at least 1; "
+                "give for example 500, or leave it out"
+            )
+
+    def due(self, step: int) -> bool:
+        """Whether ``step``, counted from the beginning of the run, is one to save after."""
+        return self.steps is not None and step % self.steps == 0
 
 
 def make_folder(out: Path) -> None:
@@ -109,7 +147,8 @@ def read_start(path: Path) -> dict[str, Any]:
         "step": about.get("steps", 0),  # weights of elsewhere need not tell
         "minutes": about.get("minutes", 0.0),
     }
-    return state | ({"runs": about["mean_of_runs"]} if "mean_of_runs" in about else {})
+    also = {"runs": "mean_of_runs", "calibration": "calibration"}
+    return state | {ours: about[its] for ours, its in also.items() if its in about}
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

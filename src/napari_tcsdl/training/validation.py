@@ -12,7 +12,7 @@ from .batches import Batch, BatchSettings, make_batch
 from .objective import Objective, fitting_batches
 from .scenes import Movies
 from .settings import TrainSettings
-from .sources import held_out_scenes
+from .sources import held_out_names, held_out_scenes
 
 VALIDATION = BatchSettings(crop=96, pixels=1_200_000, core_frames=30)
 """Batches to validate on: larger than those to train on, so that their score is steady."""
@@ -51,6 +51,21 @@ def fixed_batches(settings: TrainSettings) -> dict[str, Batch]:
     fixed = fitting_batches(settings.decoder, settings.config, usual)
     scenes = held_out_scenes(settings.library, settings.held_out or [])
     return validation_batches(scenes, fixed, ratios_within(settings.batch.ratios), SEED)
+
+
+def at_library(settings: TrainSettings, library: str | None) -> TrainSettings:
+    """Return settings with the library where it lies now, and what is held out of it there.
+
+    Which files are held out is in their names, the same for all runs: none was ever trained on.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    if library is None:
+        return settings
+    return replace(settings, library=library, held_out=held_out_names(library))
 
 
 def _short_end(movies: Movies, settings: BatchSettings, ratio: int, seed: int) -> Batch:
