@@ -145,10 +145,47 @@ def test_adc_rounds_and_clips():
     assert expose(torch.ones(4, 16, 16), dark, seeded())[0].min() == 0
 
 
-def test_a_bright_integrating_movie_fits_sixteen_bits():
-    detector = replace(INTEGRATING, dose=300.0)
-    values, _ = expose(torch.full((8, 32, 32), 3.0), detector, seeded())
+def test_usual_detectors_never_clip_and_few_clip_bright_parts():
+    """Sixteen bits hold the brightest movies; a low ceiling lies about an intensity of 1.2."""
+    generator = seeded()
+    drawn = [random_detector(generator) for _ in range(3000)]
+    for kind in ("counting", "integrating", "scintillator"):
+        detectors = [detector for detector in drawn if detector.kind == kind]
+        usual = {"counting": None}.get(kind, 65535.0)
+        low = [detector for detector in detectors if detector.saturation != usual]
+        assert 0.02 < len(low) / len(detectors) < 0.065
+        for detector in low:
+            model = detector.noise_model()
+            signal = 1.2 * detector.gain * detector.dose
+            spread = model.variance(detector.pedestal + signal) ** 0.5
+            above = detector.saturation - detector.pedestal - 2 * spread
+            assert 0.7 * signal - 0.5 <= above <= max(1.3 * signal + 0.5, 1)
+            values, truth = expose(torch.full((1, 16, 16), 3.0), detector, seeded())
+            assert values.max() <= detector.saturation == round(detector.saturation)
+            bright = 3 * detector.gain * detector.dose * (0.999 - 5 * detector.gain_map_std)
+            assert truth.min() > bright  # the truth is what a better camera would have seen
+    brightest = max(detector.pedestal + 3 * detector.gain * detector.dose for detector in drawn)
+    assert 20_000 < brightest < 40_000
+    values, _ = expose(torch.full((8, 32, 32), 3.0), replace(INTEGRATING, dose=300.0), seeded())
     assert values.max() < 65535
+
+
+def test_bright_parts_of_a_movie_clip_and_dark_ones_do_not():
+    detector = next(
+        detector
+        for detector in (random_detector(seeded(seed), (30.0, 30.0)) for seed in range(500))
+        if detector.saturation not in (None, 65535.0)
+    )
+    intensity = torch.full((20, 16, 32), 0.3)
+    intensity[..., 16:] = 2.5
+    values, truth = expose(intensity, detector, seeded())
+    clipped = values == detector.saturation
+    assert clipped[..., 20:].float().mean() > 0.95
+    assert not clipped[..., :12].any()
+    unlimited = detector.pedestal + 2.5 * detector.gain * detector.dose
+    assert truth[..., 20:].mean() == pytest.approx(unlimited, rel=0.02)
+    assert unlimited > detector.saturation
+    assert (values - truth)[..., :12].mean() / truth[..., :12].mean() == pytest.approx(0, abs=0.02)
 
 
 def test_shapes_types_and_repeatability():
@@ -182,7 +219,7 @@ def test_random_detectors_are_as_in_laboratories():
 
 @pytest.mark.parametrize("detector", [random_detector(seeded(s), (3.0, 3.0)) for s in range(8)])
 def test_noise_model_of_random_detectors(detector):
-    plain = replace(detector, gain_map_std=0.0)
+    plain = replace(detector, gain_map_std=0.0, saturation=None)
     _, truth, residual = flat_residual(plain)
     expected = plain.noise_model().variance(float(truth.mean()))
     assert residual.var() == pytest.approx(expected, rel=0.05)

@@ -4,11 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from scipy.cluster.vq import kmeans2
 from scipy.spatial import cKDTree
 
 from napari_tcsdl._validation import CorruptFileError, InputError, OutputError
-from napari_tcsdl.simulate import dynamics, library
+from napari_tcsdl.simulate import bending, dynamics, library, rigid, sintering
 from napari_tcsdl.simulate.dynamics import (
     TRAJECTORIES,
     SinterSettings,
@@ -122,6 +123,29 @@ def test_library_files_are_written_once_and_whole(tmp_path, capsys):
     assert stored.dtype == np.float16
     assert (stored == 2).all()
     assert "test_00003.npy: (2, 4, 4), mean 3.000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["crystals", "fibre", "au_pair"])
+def test_movies_of_a_library_are_made_on_the_device_that_is_named(kind, tmp_path, monkeypatch):
+    asked = []
+
+    def made(*scene_and_device):
+        asked.append(scene_and_device[-1])
+        return np.ones((3, 32, 32), np.float32)
+
+    for module, name in ((rigid, "render"), (sintering, "render"), (bending, "fibre_movie")):
+        monkeypatch.setattr(module, name, made)
+    positions = np.random.default_rng(1).normal(size=(3, 9, 3))
+    Trajectory("Au", positions, 1.0).save(tmp_path / "au_pair.npz")
+    library.maker_of(kind, tmp_path, torch.device("cuda", 1))(1, 3, 32)
+    library.maker_of(kind, tmp_path)(1, 3, 32)
+    assert asked == [torch.device("cuda", 1), "cpu"]
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path, capsys):
+    assert library.main([str(tmp_path / "new"), "--device", "abacus"]) == 2
+    assert "got device 'abacus', expected one that torch can use here" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_commands_say_what_they_want(tmp_path, capsys):

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scene_draws import correlation, draws, make, seeded, still_view
 
 from napari_tcsdl._validation import DeviceError, InputError
 from napari_tcsdl.simulate.procedural import SCENES, ProceduralSettings, procedural_movies
 from napari_tcsdl.simulate.scenes.crystals import random_body, touch
-from napari_tcsdl.simulate.scenes.draws import Draws, memory_matrix
+from napari_tcsdl.simulate.scenes.draws import memory_matrix
 from napari_tcsdl.simulate.scenes.fields import moving_field, random_spectrum
 from napari_tcsdl.simulate.scenes.grains import _phase_field
 from napari_tcsdl.simulate.scenes.lattices import (
@@ -18,38 +19,7 @@ from napari_tcsdl.simulate.scenes.lattices import (
     random_lattice,
     sharpened,
 )
-from napari_tcsdl.simulate.scenes.motion import View, random_pose, random_view, turn
-
-CPU = torch.device("cpu")
-
-
-def seeded(seed=1):
-    return torch.Generator().manual_seed(seed)
-
-
-def draws(seed=1):
-    return Draws(seeded(seed), CPU)
-
-
-def still_view(count=2, shape=(6, 32, 40), seed=1):
-    shift = torch.zeros(count, shape[0], 2)
-    return View(draws(seed), shape, shift, torch.ones(count))
-
-
-def make(count=3, shape=(8, 24, 32), seed=1, **settings):
-    return procedural_movies(
-        count,
-        shape,
-        generator=seeded(seed),
-        device="cpu",
-        settings=ProceduralSettings(**settings) if settings else None,
-    )
-
-
-def correlation(a, b):
-    a, b = (part - part.mean(dim=(-1, -2), keepdim=True) for part in (a, b))
-    power = a.square().sum(dim=(-1, -2)) * b.square().sum(dim=(-1, -2))
-    return (a * b).sum(dim=(-1, -2)) / power.sqrt().clamp(min=1e-9)
+from napari_tcsdl.simulate.scenes.motion import random_pose, random_view, turn
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -229,7 +199,8 @@ def test_phase_winds_once_around_a_dislocation():
 
 
 def test_a_cut_changes_the_scene_at_once():
-    calm = {"overlay_probability": 0.0, "blur_probability": 0.0}
+    names = ("overlay", "blur", "vibration")
+    calm = {f"{name}_probability": 0.0 for name in names}
     plain = make(6, (12, 24, 24), cut_probability=0.0, **calm)
     cut = make(6, (12, 24, 24), cut_probability=1.0, **calm)
     for before, after in zip(plain, cut, strict=True):

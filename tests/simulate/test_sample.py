@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import tifffile
+from scipy.ndimage import maximum_filter
 
 from napari_tcsdl._validation import InputError, OutputError
 from napari_tcsdl.fourier import power_spectrum
@@ -76,19 +77,50 @@ def test_a_mean_over_ten_frames_blurs_the_motion(name, made):
     assert blur > 0.05 * truth[0].var()
 
 
-@pytest.mark.parametrize("d", [2.355, 2.039, 1.442, 1.020])
-def test_reflections_of_gold_are_resolved(d):
-    """{111}, {002}, {022} and {004}: at their place, well above the speckle beside them."""
-    truth = sample_truth("au_sinter")
+# [Å]: angles [°] to (002), of a crystal of gold seen along [110].
+REFLECTIONS = {2.355: (54.74, -54.74), 2.039: (0.0,), 1.442: (90.0,)}
+EVERY_ANGLE = (54.74, -54.74, 0.0, 90.0)
+AXIS = 112.5  # [°] from x towards y: (002) of the larger crystal in the last ten frames
+RESOLVED = 10.0
+
+
+def prominence(frames, d, angle):
+    """Power of the peak at a reflection over the median around it; 0 where there is no peak."""
     power = 0.0
-    for frame in truth[::4]:
+    for frame in frames[-10:]:
         spectrum, (fy, fx) = power_spectrum(frame, pixel_size=0.25)
         power = power + spectrum
-    radius = np.hypot(fy[:, None], fx[None])
-    ring = power[np.abs(radius * d - 1) < 0.03]
-    inside, outside = (power[np.abs(radius * d - 1 + s) < 0.02] for s in (-0.08, 0.08))
-    # 22 planes of gold lie close to each other; the ring of a reflection still stands out.
-    assert ring.max() > 5 * min(np.median(inside), np.median(outside))
+    turned = np.radians(AXIS + angle)
+    near = np.hypot(fy[:, None] - np.sin(turned) / d, fx - np.cos(turned) / d) < 0.03
+    found = [0.0]
+    for row, column in np.argwhere(near & (power == maximum_filter(power, 5))):
+        distance = np.hypot(fy[:, None] - fy[row], fx - fx[column])
+        around = power[(distance > 0.045) & (distance < 0.12)]
+        found.append(power[row, column] / np.median(around))
+    return max(found)
+
+
+@pytest.mark.parametrize("d", REFLECTIONS)
+def test_reflections_of_gold_are_resolved(d):
+    """{111}, {002} and {022} of one crystal: peaks of their own, within 0.03 Å⁻¹ of their place.
+
+    (004) is none: it lies in the speckle, and only its direction could be guessed.
+    """
+    for angle in REFLECTIONS[d]:
+        assert prominence(sample_truth("au_sinter"), d, angle) > RESOLVED
+
+
+@pytest.mark.parametrize("d", [3.0, 1.75, 1.65, 1.3])
+def test_where_gold_has_no_reflection_none_is_found(d):
+    for angle in EVERY_ANGLE:
+        assert prominence(sample_truth("au_sinter"), d, angle) < RESOLVED / 2
+
+
+def test_noise_has_no_reflections():
+    noise = np.random.default_rng(0).poisson(9.0, (10, 256, 256)).astype(np.float32)
+    for d, angles in REFLECTIONS.items():
+        for angle in angles:
+            assert prominence(noise, d, angle) < RESOLVED / 2
 
 
 def test_the_truth_shows_the_atoms_of_the_trajectory():

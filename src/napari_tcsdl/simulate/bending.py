@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ._random import Stream
@@ -15,9 +16,11 @@ from .microscope import Microscope
 Floats = NDArray[np.float64]
 
 
-def bending_movie(seed: int, n_frames: int = 60, side: int = 256) -> NDArray[np.float32]:
-    """Return a random movie (T, H, W) of bending fibres, relative to vacuum."""
-    return fibre_movie(random_fibres(seed, n_frames, side))
+def bending_movie(
+    seed: int, n_frames: int = 60, side: int = 256, device: torch.device | str = "cpu"
+) -> NDArray[np.float32]:
+    """Return a random movie (T, H, W) of bending fibres, relative to vacuum, made on ``device``."""
+    return fibre_movie(random_fibres(seed, n_frames, side), device)
 
 
 def random_fibres(seed: int, n_frames: int = 60, side: int = 256) -> FibreScene:

@@ -11,15 +11,15 @@ variance of the charge of one electron relative to its mean squared, K blur kern
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from .._validation import DeviceError, InputError
 from ..noise import NoiseModel
+from ._charge import blur, deposit, extend, normal_like
 
 Kind = Literal["counting", "integrating", "scintillator"]
 
@@ -27,6 +27,9 @@ _REACH = 2  # [px] of the blur kernel to each side
 _ROUNDING_VARIANCE = 1 / 12  # of a number rounded to whole counts
 DOSE_RANGE = (0.3, 300.0)
 """Doses that are trained for [e/px/frame]."""
+
+_LOW_CEILING = 0.04  # of each kind: bright parts of the movie clip
+_BRIGHT = 1.2  # intensity about which a low ceiling lies
 
 _KIND_PROBABILITY = {"counting": 0.5, "integrating": 0.35, "scintillator": 0.15}
 
@@ -164,21 +167,20 @@ def expose(
     expected = intensity * detector.dose
     reach = _REACH if detector.correlated else 0
     if reach:
-        expected = _extend(expected, reach)
+        expected = extend(expected, reach)
     electrons = torch.poisson(expected, generator=generator)
     if detector.gain_spread:
-        electrons = _deposit(electrons, detector.gain_spread, generator)
+        electrons = deposit(electrons, detector.gain_spread, generator)
     values, truth = (
-        _blur(charge, detector.kernel, reach).mul_(detector.gain)
-        for charge in (electrons, expected)
+        blur(charge, detector.kernel, reach).mul_(detector.gain) for charge in (electrons, expected)
     )
     if detector.gain_map_std:
         # One map for a whole movie: the residue of flat-fielding belongs to the pixels.
-        gains = 1 + detector.gain_map_std * _normal_like(values[..., :1, :, :], generator)
+        gains = 1 + detector.gain_map_std * normal_like(values[..., :1, :, :], generator)
         gains.clamp_(min=0)
         values, truth = values.mul_(gains), truth.mul_(gains)
     if detector.read_noise:
-        values.add_(_normal_like(values, generator), alpha=detector.read_noise)
+        values.add_(normal_like(values, generator), alpha=detector.read_noise)
     values.add_(detector.pedestal).round_().clamp_(0, detector.saturation)
     return values, truth.add_(detector.pedestal)
 
@@ -199,9 +201,17 @@ def random_detector(
     -------
     Detector
         Half counting, a third integrating (neighbours correlate by 0.2, some by 0.02), the rest
-        scintillators (0.4 to 0.6).
+        scintillators (0.4 to 0.6). One of 25 has a ceiling so low that bright parts clip; the
+        others never reach theirs.
     """
     u = torch.rand(8, generator=generator, device=generator.device).tolist()
+    low, height = torch.rand(2, generator=generator, device=generator.device).tolist()
+    detector = _usual_detector(u, doses)
+    return _clipping(detector, height) if low < _LOW_CEILING else detector
+
+
+def _usual_detector(u: list[float], doses: tuple[float, float]) -> Detector:
+    """Detector of eight numbers from [0, 1), with 16 bits where it does not count."""
     dose = _log_between(u[0], *doses)
     if u[1] < _KIND_PROBABILITY["counting"]:
         return Detector("counting", dose)
@@ -232,42 +242,16 @@ def random_detector(
     )
 
 
-def _deposit(electrons: Tensor, spread: float, generator: torch.Generator) -> Tensor:
-    """Charge of N electrons [e], each Gamma-distributed with mean 1 and variance ``spread``.
+def _clipping(detector: Detector, height: float) -> Detector:
+    """Lower the ceiling to 0.7 … 1.3 times the signal of intensity 1.2, and two deviations more.
 
-    Their sum is Gamma-distributed with shape k = N / spread; the cube of a normal number matches it
-    closely (Wilson and Hilferty, 1931) at a hundredth of the cost of an exact draw.
+    The pedestal is not part of the signal: a ceiling below it would leave nothing.
     """
-    ninth = electrons.clamp(min=1).reciprocal_().mul_(spread / 9)  # 1 / (9 k)
-    root = _normal_like(electrons, generator).mul_(ninth.sqrt()).sub_(ninth).add_(1)
-    return root.clamp_(min=0).pow_(3).mul_(electrons)
-
-
-def _blur(charge: Tensor, kernel: tuple[float, ...], reach: int) -> Tensor:
-    """Blur along both directions by ``kernel``; ``reach`` pixels on each side fall away."""
-    if not reach:
-        return charge.clone()
-    for axis in (-1, -2):
-        size = charge.shape[axis] - 2 * reach
-        blurred = charge.narrow(axis, reach, size) * kernel[reach]
-        for offset in range(1, reach + 1):
-            weight = kernel[reach + offset]
-            if weight:
-                for start in (reach - offset, reach + offset):
-                    blurred.add_(charge.narrow(axis, start, size), alpha=weight)
-        charge = blurred
-    return charge
-
-
-def _extend(frames: Tensor, reach: int) -> Tensor:
-    """Repeat the border pixels ``reach`` times on each side."""
-    flat = frames.reshape(-1, 1, *frames.shape[-2:])
-    extended = pad(flat, (reach, reach, reach, reach), mode="replicate")
-    return extended.reshape(*frames.shape[:-2], *extended.shape[-2:])
-
-
-def _normal_like(values: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(values.shape, generator=generator, device=values.device, dtype=values.dtype)
+    model = detector.noise_model()
+    signal = detector.gain * detector.dose * _BRIGHT
+    deviation = math.sqrt(model.variance(detector.pedestal + signal))
+    ceiling = detector.pedestal + (0.7 + 0.6 * height) * signal + 2 * deviation
+    return replace(detector, saturation=float(max(1, round(ceiling))))
 
 
 def _log_between(u: float, low: float, high: float) -> float:

@@ -8,6 +8,7 @@ tells, decide what is in it::
     python -m napari_tcsdl.simulate.library FOLDER --kind au_pair --count 24 \
         --trajectories FOLDER/trajectories
 
+``--device cuda`` computes them there; on another device the last digits of a movie may differ.
 The library for the shipped weights is made by ``runs/unfolding_cpu.sh``.
 """
 
@@ -20,8 +21,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from .._device import choose_device
 from .._validation import InputError, exit_code
 from .._whole_file import whole_file
 from .bending import bending_movie
@@ -66,8 +69,17 @@ def write_library(folder: Path, maker: Maker, kind: str, seeds: range) -> None:
         print(f"{path.name}: {movie.shape}, mean {movie.mean():.3f}, s.d. {movie.std():.3f}")
 
 
-def maker_of(kind: str, trajectories: Path | None) -> Maker:
+def maker_of(kind: str, trajectories: Path | None, device: torch.device | str = "cpu") -> Maker:
     """Return what makes a movie of this kind.
+
+    Parameters
+    ----------
+    kind
+        One of :data:`KINDS`.
+    trajectories
+        Folder of npz files, for views of them.
+    device
+        Where movies are computed.
 
     Raises
     ------
@@ -75,16 +87,16 @@ def maker_of(kind: str, trajectories: Path | None) -> Maker:
         If the trajectory for the movies is not there.
     """
     if kind == "crystals":
-        return scene_movie
+        return partial(scene_movie, device=device)
     if kind == "fibre":
-        return bending_movie
+        return partial(bending_movie, device=device)
     path = (trajectories or Path()) / f"{kind}.npz"
     if not path.exists():
         raise InputError(
             f"got no trajectory {path}, expected --trajectories FOLDER with {kind}.npz; make it "
             f"with python -m napari_tcsdl.simulate.dynamics FOLDER {kind}"
         )
-    return partial(sintering_movie, Trajectory.load(path))
+    return partial(sintering_movie, Trajectory.load(path), device=device)
 
 
 def main(arguments: list[str]) -> int:
@@ -95,11 +107,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--trajectories", type=Path, help="folder of npz files, for views of them")
+    parser.add_argument("--device", default="cpu", help="where movies are computed, e.g. cuda")
     chosen = parser.parse_args(arguments)
     seeds = range(chosen.first, chosen.first + chosen.count)
     return exit_code(
         lambda: write_library(
-            chosen.folder, maker_of(chosen.kind, chosen.trajectories), chosen.kind, seeds
+            chosen.folder,
+            maker_of(chosen.kind, chosen.trajectories, choose_device(chosen.device).device),
+            chosen.kind,
+            seeds,
         )
     )
 

@@ -25,6 +25,7 @@ from .scenes.fields import moving_field, random_memory, random_spectrum
 from .scenes.grains import dislocation_scene, polycrystal_scene
 from .scenes.motion import View, random_view
 from .scenes.particles import particle_scene, porous_scene
+from .scenes.vibration import random_vibration, vibrate
 
 DARKEST, BRIGHTEST = 0.02, 3.0
 """Between these lie all expected intensities, relative to an empty field."""
@@ -77,6 +78,8 @@ class ProceduralSettings:
         Of a microscope that resolves less than a pixel.
     cut_probability
         Of a sudden cut to another scene.
+    vibration_probability
+        Of a microscope that vibrates within the exposure of a frame.
     highest_contrast
         Standard deviation of a movie relative to its mean; movies above it are toned down.
 
@@ -90,6 +93,7 @@ class ProceduralSettings:
     overlay_probability: float = 0.12
     blur_probability: float = 0.2
     cut_probability: float = 0.02
+    vibration_probability: float = 0.08
     highest_contrast: float = 0.4
 
     def __post_init__(self) -> None:
@@ -99,7 +103,8 @@ class ProceduralSettings:
                 f"got scene weights {dict(self.weights)}, expected weights ≥ 0, not all 0, of "
                 f"{', '.join(SCENES)}; correct the names and numbers"
             )
-        for name in ("overlay_probability", "blur_probability", "cut_probability"):
+        for what in ("overlay", "blur", "cut", "vibration"):
+            name = f"{what}_probability"
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(
                     f"got {name} = {getattr(self, name)}, expected a probability between 0 and 1; "
@@ -165,6 +170,7 @@ def procedural_movies(
     _light(view, movies)
     _tone_down(movies, settings.highest_contrast)
     _cut(draws, movies, settings.cut_probability)
+    _vibrate(view, movies, settings.vibration_probability)
     return movies.clamp_(DARKEST, BRIGHTEST)
 
 
@@ -179,8 +185,7 @@ def _multiply_scenes(view: View, movies: Tensor, names: Sequence[str | None]) ->
             continue
         members = [index for index, other in enumerate(names) if other == name]
         index = torch.tensor(members, device=movies.device)
-        part = View(view.draws, view.shape, view.shift[index], view.activity[index])
-        movies[index] *= SCENES[name](part)
+        movies[index] *= SCENES[name](view.of(index))
 
 
 def _add_film(view: View, movies: Tensor, alone: list[bool]) -> None:
@@ -247,6 +252,15 @@ def _cut(draws: Draws, movies: Tensor, probability: float) -> None:
     for index, other in zip(cuts, others, strict=True):
         start = draws.host.randrange(1, n_frames)
         movies[index, start:] = other[start:]
+
+
+def _vibrate(view: View, movies: Tensor, probability: float) -> None:
+    """Let some movies vibrate within their frames, in place."""
+    members = [index for index in range(len(movies)) if view.draws.host.random() < probability]
+    if not members:
+        return
+    index = torch.tensor(members, device=movies.device)
+    movies[index] = vibrate(movies[index], *random_vibration(view.of(index)))
 
 
 def _check(

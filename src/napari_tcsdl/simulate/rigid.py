@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
@@ -46,10 +47,12 @@ class Scene:
     support: Support
 
 
-def scene_movie(seed: int, n_frames: int = 60, side: int = 256) -> NDArray[np.float32]:
-    """Return a random movie (T, H, W) of rigid crystals, relative to vacuum."""
+def scene_movie(
+    seed: int, n_frames: int = 60, side: int = 256, device: torch.device | str = "cpu"
+) -> NDArray[np.float32]:
+    """Return a random movie (T, H, W) of rigid crystals, relative to vacuum, made on ``device``."""
     scene = random_scene(seed, n_frames, side)
-    return render(scene.groups, scene.microscope, scene.view, scene.support)
+    return render(scene.groups, scene.microscope, scene.view, scene.support, device)
 
 
 def random_scene(seed: int, n_frames: int = 60, side: int = 256) -> Scene:

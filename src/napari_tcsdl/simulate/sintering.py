@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
@@ -17,11 +18,15 @@ Floats = NDArray[np.float64]
 
 
 def sintering_movie(
-    trajectory: Trajectory, seed: int, n_frames: int = 60, side: int = 256
+    trajectory: Trajectory,
+    seed: int,
+    n_frames: int = 60,
+    side: int = 256,
+    device: torch.device | str = "cpu",
 ) -> NDArray[np.float32]:
-    """Return a random view (T, H, W) of a trajectory, relative to vacuum."""
+    """Return a random view (T, H, W) of a trajectory, relative to vacuum, made on ``device``."""
     scene = random_sintering(trajectory, seed, n_frames, side)
-    return render(scene.groups, scene.microscope, scene.view, scene.support)
+    return render(scene.groups, scene.microscope, scene.view, scene.support, device)
 
 
 def random_sintering(

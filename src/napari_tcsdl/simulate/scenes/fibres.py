@@ -10,15 +10,18 @@ from .fields import moving_field, random_spectrum
 from .motion import TWO_PI, View, random_pose
 
 _SMOOTH = 0.6  # [px], edge of a wall
+_MEMBRANES = 0.25  # share of what is drawn
+_SWAY = 0.6  # of the width of a membrane, at most
 
 
 def fibre_scene(view: View) -> Tensor:
-    """Draw one to three fibres a movie: (n, T, H, W), 1 where there is nothing."""
+    """Draw one to three fibres or membranes a movie: (n, T, H, W), 1 where there is nothing."""
     intensity = torch.ones(view.count, *view.shape, device=view.shift.device)
     numbers = sorted(view.draws.host.choices((1, 2, 3), (5, 3, 1), k=view.count))[::-1]
     for index in range(numbers[0]):
         some = view.first(sum(number > index for number in numbers))
-        add_fibre(some, intensity[: some.count])
+        add = add_membrane if view.draws.host.random() < _MEMBRANES else add_fibre
+        add(some, intensity[: some.count])
     return intensity
 
 
@@ -40,7 +43,50 @@ def add_fibre(view: View, intensity: Tensor) -> None:
     if draws.host.random() < 0.3:
         _add_wall_planes(view, thickness, across)
     intensity.mul_(torch.exp(thickness.mul_(-depth)))
-    _add_fringes(view, intensity, across.abs_().sub_(radius))
+    width = draws.log_uniform(0.7, 3.5, n, 1, 1, 1)
+    height = draws.uniform(-0.15, 0.55, n, 1, 1, 1) * draws.chance(0.85, n, 1, 1, 1)
+    add_fringes(intensity, across.abs_().sub_(radius), width, height)
+
+
+def add_membrane(view: View, intensity: Tensor) -> None:
+    """Draw one more thin bent sheet into every movie, in place.
+
+    Most are broad bands, even and weak, some with one edge folded over; others are seen edge-on,
+    as a dark line. Where a sheet turns towards the beam, its band narrows and darkens.
+    """
+    draws, n = view.draws, view.count
+    edge_on = draws.chance(0.25, n)
+    half = torch.lerp(draws.log_uniform(6, 80, n), draws.log_uniform(0.7, 2.5, n), edge_on)
+    depth = torch.lerp(draws.log_uniform(0.015, 0.12, n), draws.log_uniform(0.1, 0.5, n), edge_on)
+    pose = random_pose(view, half, speed=0.7)
+    across, along = view.coordinates(pose.centre, pose.angle)
+    across = across.sub_(bending(view, along))
+    half, depth = half[:, None, None, None], depth[:, None, None, None]
+    width = bending(view, along).div_(half).tanh_().mul_(_SWAY).add_(1).mul_(half)
+    tilt = half / width  # the same sheet, seen narrower and thicker
+    thickness = torch.sigmoid((width - across.abs()).div_(_SMOOTH)).mul_(tilt)
+    folded = draws.chance(0.5, n, 1, 1, 1) * (1 - edge_on[:, None, None, None])
+    crease = across - width * draws.uniform(0, 0.9, n, 1, 1, 1)  # where the fold ends
+    _fold(view, thickness, crease, width - across, folded)
+    roughness = draws.log_uniform(0.02, 0.3, n, 1, 1, 1)
+    texture = _attached_texture(view, across * tilt, along)
+    thickness.mul_(texture.mul_(roughness).add_(1))
+    intensity.mul_(torch.exp(thickness.mul_(-depth)))
+    fringe = draws.log_uniform(0.7, 3.5, n, 1, 1, 1)
+    height = draws.log_uniform(0.02, 0.25, n, 1, 1, 1) * draws.sign(0.8, n, 1, 1, 1)
+    add_fringes(intensity, across.abs_().sub_(width), fringe, height)
+    add_fringes(intensity, crease.neg_(), fringe, height * folded * 0.7)
+
+
+def _fold(view: View, thickness: Tensor, crease: Tensor, inwards: Tensor, folded: Tensor) -> None:
+    """Lay a sheet double between its crease and its edge, in place; ``inwards`` is overwritten.
+
+    Where it turns over it is seen edge-on, as a thin dark line along the edge.
+    """
+    draws, n = view.draws, view.count
+    reach = draws.log_uniform(0.8, 2.5, n, 1, 1, 1)
+    line = torch.exp(inwards.clamp_(0, 40).div_(-reach)).mul_(draws.uniform(0.5, 4, n, 1, 1, 1))
+    thickness.mul_(line.add_(torch.sigmoid(crease / _SMOOTH)).mul_(folded).add_(1))
 
 
 def bending(view: View, along: Tensor) -> Tensor:
@@ -92,11 +138,12 @@ def _add_wall_planes(view: View, thickness: Tensor, across: Tensor) -> None:
     thickness.mul_(planes)
 
 
-def _add_fringes(view: View, intensity: Tensor, outside: Tensor) -> None:
-    """Fresnel fringes of an edge in defocus, in place: bright outside, dark inside, or reversed."""
-    draws, n = view.draws, view.count
-    width = draws.log_uniform(0.7, 3.5, n, 1, 1, 1)
-    height = draws.uniform(-0.15, 0.55, n, 1, 1, 1) * draws.chance(0.85, n, 1, 1, 1)
+def add_fringes(intensity: Tensor, outside: Tensor, width: Tensor, height: Tensor) -> None:
+    """Fresnel fringes of an edge in defocus, in place: bright outside, dark inside, or reversed.
+
+    ``outside`` is the distance from the edge [px], overwritten; ``width`` [px] and ``height`` of
+    the outer fringe are (n, 1, 1, 1).
+    """
     scaled = outside.div_(width).clamp_(-6, 5).sub_(1)
     intensity.addcmul_(torch.exp(scaled.square().mul_(-0.5)), height)
     intensity.addcmul_(torch.exp(scaled.add_(2).square_().mul_(-0.5)), -0.5 * height)

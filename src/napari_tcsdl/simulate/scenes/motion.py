@@ -54,6 +54,10 @@ class View:
         """Of the first ``count`` movies."""
         return replace(self, shift=self.shift[:count], activity=self.activity[:count])
 
+    def of(self, index: Tensor) -> View:
+        """Of the movies with these numbers."""
+        return replace(self, shift=self.shift[index], activity=self.activity[index])
+
     def axes(self) -> tuple[Tensor, Tensor]:
         """Rows (H, 1) and columns (1, W) from the centre [px]."""
         _, height, width = self.shape
@@ -81,7 +85,7 @@ class View:
 
 
 def random_view(draws: Draws, count: int, shape: tuple[int, int, int]) -> View:
-    """Draw stage drift, vibration and jumps of ``count`` movies."""
+    """Draw stage drift, jitter from frame to frame, and jumps of ``count`` movies."""
     n_frames = shape[0]
     activity = (1 - draws.chance(_STILL, count)) * draws.log_uniform(0.25, 1.6, count)
     view = View(draws, shape, torch.zeros(count, n_frames, 2, device=draws.device), activity)
