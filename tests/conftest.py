@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,9 @@ def learned(monkeypatch) -> list:
         made.append(LearnedDecoder())
         return made[-1]
 
-    monkeypatch.setitem(RECONSTRUCTORS, "learned", DecoderRow(make, "a stand-in"))
+    monkeypatch.setitem(
+        RECONSTRUCTORS, "learned", DecoderRow(make, "a stand-in", states_uncertainty=True)
+    )
     monkeypatch.setattr("napari_tcsdl.reconstruction.together.GROUP_FRAMES", 8)
     return made
 
@@ -92,3 +95,20 @@ def compressed(tmp_path):
     from bump_movie import noisy_frames, stored
 
     return stored(noisy_frames(), tmp_path)
+
+
+@pytest.fixture
+def file_size_limit():
+    """Context manager in which the kernel refuses to let any file grow beyond a size [bytes]."""
+    resource = pytest.importorskip("resource")  # Windows has none
+
+    @contextlib.contextmanager
+    def limit(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
 import tifffile
 from cli_helpers import RATIO, fails, run
 
+from napari_tcsdl import cli
 from napari_tcsdl.io import CompressedWriter, open_compressed
 
 
@@ -162,3 +164,15 @@ def test_an_impossible_calibration_is_one_sentence(monkeypatch, capsys, movie_pa
         "-o", tmp_path / "o.tcs.zarr",
     )  # fmt: skip
     assert "got pixel size = 0, expected a finite number above 0" in sentence
+
+
+def test_a_warning_is_one_sentence(monkeypatch, capsys):
+    def app(*arguments, **options):
+        warnings.warn("got masks that open everything; choose others", stacklevel=1)
+
+    monkeypatch.setattr(cli, "app", app)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with pytest.raises(SystemExit):
+            cli.main()
+    assert capsys.readouterr().err == "Warning: got masks that open everything; choose others\n"

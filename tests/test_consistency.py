@@ -77,3 +77,15 @@ def test_a_measurement_of_another_shape_is_refused():
     truth, phi, y, noise = measured()
     with pytest.raises(InputError, match=r"got a measurement of \(127, 120\), expected \(128, 120"):
         consistency(y[1:], phi, truth, noise)
+
+
+def test_an_electron_where_the_estimate_is_below_zero_is_some_deviations():
+    """Negative values have no noise of their own; without a floor one electron was 1e5 of them."""
+    counts = np.random.default_rng(0).poisson(0.1, (8, *SHAPE))
+    phi = Phi.from_masks(Masks.create(8, tile=(64, 64)), SHAPE, device="cpu")
+    y = phi(torch.from_numpy(counts).float())
+    z = consistency(y, phi, torch.full((8, *SHAPE), -0.01), NoiseModel(1.0, 0.0, 0.1))
+    assert 5 < float(z[y == 1].mean()) < 30
+    # The truth is judged as ever.
+    z = consistency(y, phi, torch.full((8, *SHAPE), 0.1), NoiseModel(1.0, 0.0, 0.1))
+    assert float(z.std()) == pytest.approx(1, abs=0.03)

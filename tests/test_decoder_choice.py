@@ -9,7 +9,7 @@ from bump_movie import N_FRAMES, RATIO, SETTINGS, frames_of, noisy_frames
 from napari_tcsdl._validation import DeviceError, InputError
 from napari_tcsdl.comparison import compare
 from napari_tcsdl.decoder_choice import check_decoder
-from napari_tcsdl.export import reconstruct_to_tiff
+from napari_tcsdl.export import TiffOutputs, reconstruct_to_tiff
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.pipeline import decode_block, reconstruct
 from napari_tcsdl.reconstruction import RECONSTRUCTORS, DecoderRow
@@ -52,7 +52,7 @@ def test_absent_weights_are_told_at_once(compressed, needs_weights, tmp_path):
         lambda: check_decoder(SETTINGS),
         lambda: reconstruct(compressed, SETTINGS),
         lambda: compare(Movie(noisy_frames()), tmp_path / "c.tcs.zarr", SETTINGS),
-        lambda: reconstruct_to_tiff(compressed, tmp_path / "r.tif", SETTINGS),
+        lambda: reconstruct_to_tiff(compressed, TiffOutputs(tmp_path / "r.tif"), SETTINGS),
     ):
         with pytest.raises(InputError, match=r"got no weights from .*small\.json .*gap_tv"):
             work()
@@ -95,6 +95,12 @@ def test_a_measurement_that_is_not_there(compressed, learned):
     for index in (-1, 6):
         with pytest.raises(InputError, match=f"got measurement {index}, expected 0 to 5"):
             decode_block(compressed, index, SETTINGS)
+
+
+@pytest.mark.parametrize("name", RECONSTRUCTORS)
+def test_a_row_says_whether_its_decoder_states_an_uncertainty(compressed, name):
+    block = decode_block(compressed, 1, replace(SETTINGS, decoder=name))
+    assert (block.uncertainty is not None) == RECONSTRUCTORS[name].states_uncertainty
 
 
 # --- weights of one's own ---------------------------------------------------------------------

@@ -4,13 +4,14 @@ import threading
 
 import numpy as np
 import pytest
+import tifffile
 from bump_movie import N_FRAMES, RATIO, SETTINGS, frames_of, noisy_frames, stored
 
 from napari_tcsdl._validation import Cancelled, CorruptFileError, InputError
 from napari_tcsdl.comparison import compare
 from napari_tcsdl.decoding import Decoder, level_of_file
-from napari_tcsdl.export import reconstruct_to_tiff
-from napari_tcsdl.io import open_compressed, open_movie
+from napari_tcsdl.export import TiffOutputs, reconstruct_to_tiff
+from napari_tcsdl.io import open_compressed
 from napari_tcsdl.io._layout import shard_key
 from napari_tcsdl.level import Level, level_of
 from napari_tcsdl.movie import Movie
@@ -217,13 +218,15 @@ def test_order_does_not_matter_around_damage(damaged, learned):
 def test_export_leaves_out_only_what_is_damaged(damaged, learned, tmp_path):
     path = tmp_path / "rec.tif"
     seen = []
+    outputs = TiffOutputs(path, tmp_path / "unc.tif", tmp_path / "con.tif")
     (sentence,) = reconstruct_to_tiff(
-        damaged, path, SETTINGS, skip_damaged=True, progress=seen.append
+        damaged, outputs, SETTINGS, skip_damaged=True, progress=seen.append
     )
     assert "measurement 2" in sentence
-    movie = open_movie(path)
-    lost = np.isnan(np.asarray(movie.source[0:N_FRAMES])).all(axis=(1, 2))
-    assert np.flatnonzero(lost).tolist() == [8, 9, 10, 11]
+    for name, missing in {"rec": [8, 9, 10, 11], "unc": [8, 9, 10, 11], "con": [2]}.items():
+        lost = np.isnan(tifffile.imread(tmp_path / f"{name}.tif"))
+        assert np.flatnonzero(lost.all(axis=(1, 2))).tolist() == missing
+        assert lost.sum() == len(missing) * lost[0].size
     assert seen[-1] == 1
 
 

@@ -53,7 +53,7 @@ module                stage
 ``presets``           settings as a file, and as a command line
 ``describe``          what a movie or a compressed file holds, for people and scripts
 ``figures``           a comparison as one picture
-``export``            a reconstruction as TIFF
+``export``            a reconstruction as TIFF, with its uncertainty and consistency
 ``report``            a comparison as table, summary and picture
 ``rival_report``      that as one HTML page
 ``view_figure``       what the window shows as a figure for paper

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -60,6 +61,18 @@ app = typer.Typer(
 )
 
 DEMO_RATIO = 8
+
+SkipDamaged = Annotated[
+    bool, typer.Option("--skip-damaged", help="Write NaN frames where a part is damaged.")
+]
+UncertaintyFile = Annotated[
+    Path | None,
+    typer.Option(help="UNC.tif: the standard deviation of each frame that the decoder states."),
+]
+ConsistencyFile = Annotated[
+    Path | None,
+    typer.Option(help="CON.tif: (Y − ΦX̂) / σ_Y, where frames contradict each measurement."),
+]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -121,13 +134,13 @@ def reconstruct(
     device: Device = None,
     tile: DecodeTile = None,
     preset: Preset = None,
-    skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Write NaN frames where a part is damaged.")
-    ] = False,
+    skip_damaged: SkipDamaged = False,
+    uncertainty: UncertaintyFile = None,
+    consistency: ConsistencyFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Reconstruct the frames of a .tcs.zarr file as a calibrated TIFF."""
-    from .export import reconstruct_to_tiff
+    from .export import TiffOutputs, reconstruct_to_tiff
     from .io import open_compressed
 
     compressed = open_compressed(file)
@@ -140,18 +153,19 @@ def reconstruct(
         device=device,
         decode_tile=tile,
     )
+    outputs = TiffOutputs(out, uncertainty, consistency, overwrite)
     with frame_progress("reconstruct", compressed.frames_valid) as progress:
         damaged = reconstruct_to_tiff(
-            compressed,
-            out,
-            settings,
-            overwrite=overwrite,
-            skip_damaged=skip_damaged,
-            progress=progress,
+            compressed, outputs, settings, skip_damaged=skip_damaged, progress=progress
         )
     for sentence in damaged:
         typer.echo(f"Left out: {sentence}", err=True)
     typer.echo(f"{out}: {frames_kept(compressed)}, decoder {settings.decoder}")
+    if uncertainty is not None:
+        typer.echo(f"{uncertainty}: standard deviation of each frame, in the movie's own units")
+    if consistency is not None:
+        count = compressed.n_measurements
+        typer.echo(f"{consistency}: (Y − ΦX̂) / σ_Y of {count} measurements")
 
 
 app.command()(compare)
@@ -204,10 +218,16 @@ def _options(
     """Temporal compressive sensing for in situ TEM movies."""
 
 
+def _warn(message: Warning | str, *where: object, **file: object) -> None:
+    """Say a warning in one sentence, without the place in our code where it arose."""
+    typer.echo(f"Warning: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line; every failure is one sentence on standard error."""
     # Damaged files make tifffile log lines of its own; our one sentence says what matters.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    warnings.showwarning = _warn
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         if code == INTERRUPTED:

@@ -42,6 +42,17 @@ Start = Annotated[
     ),
 ]
 Leg = Annotated[float | None, typer.Option(help="Minutes after which to stop for now.")]
+SaveEvery = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MINUTES",
+        help="Minutes between two validations, each followed by saving; by default 5.",
+    ),
+]
+SaveSteps = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Save after every N steps, too, without a validation."),
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any other setting, as batch.crop=96."),
@@ -72,6 +83,8 @@ def train(
     resume: Resume = False,
     start: Start = None,
     leg: Leg = None,
+    save_every: SaveEvery = None,
+    save_steps: SaveSteps = None,
     assignments: Assignments = None,
     preset: TrainPreset = None,
     finetune: Finetune = None,
@@ -82,7 +95,8 @@ def train(
     given = {"minutes": minutes, "steps": steps, "precision": precision, "seed": seed}
     if finetune is not None:
         others = {"--resume": resume, "--from": start, "--set": assignments, "--preset": preset,
-                  "--leg": leg, "--library": library}  # fmt: skip
+                  "--leg": leg, "--library": library, "--save-every": save_every,
+                  "--save-steps": save_steps}  # fmt: skip
         _refuse(others, "--finetune", "leave them out")
         choices = {"decoder": decoder} if decoder else {}
         _finetune(out, finetune, weights, given, {
@@ -93,7 +107,8 @@ def train(
             "the state.pt of a run with --from")  # fmt: skip
     _train(out, {**given, "decoder": decoder, "library": library}, {
         "assignments": tuple(assignments or ()), "preset": preset, "device": device, "leg": leg,
-        "resume": resume, "start": start, "overwrite": overwrite,
+        "save_every": save_every, "save_steps": save_steps, "resume": resume, "start": start,
+        "overwrite": overwrite,
     })  # fmt: skip
 
 
@@ -106,8 +121,9 @@ def _refuse(options: dict[str, Any], what: str, advice: str) -> None:
 def _train(out: Path, given: dict[str, Any], options: dict[str, Any]) -> None:
     from .training.command import TrainJob, train
 
+    job = TrainJob(out, given, **{k: v for k, v in options.items() if v is not None})
     with training_progress("train") as shown:
-        sentence = train(TrainJob(out, given, **options), shown.tell, shown.watch)
+        sentence = train(job, shown.tell, shown.watch)
     _end(sentence, shown)
 
 

@@ -9,6 +9,8 @@ from ._validation import InputError
 from .measurement import Phi
 from .noise import NoiseModel
 
+_DARKEST = 0.01  # of the variance at the movie's mean: what a pixel of an estimate has at least
+
 
 def consistency(y: Tensor, phi: Phi, frames: Tensor, noise: NoiseModel) -> Tensor:
     """Residual of the measurement in standard deviations of its noise, (…, H, W).
@@ -30,6 +32,8 @@ def consistency(y: Tensor, phi: Phi, frames: Tensor, noise: NoiseModel) -> Tenso
     Tensor
         (Y − ΦX̂) / σ_Y: mean 0 and variance 1 for the true frames, less for an estimate that was
         fitted to Y, large in size where X̂ cannot be what was measured; 0 where no mask opens.
+        Where X̂ is next to nothing, or below, its noise counts as a tenth of that at the movie's
+        mean (if ``noise`` knows it): one electron there is not thousands of deviations.
 
     Raises
     ------
@@ -54,7 +58,10 @@ def consistency(y: Tensor, phi: Phi, frames: Tensor, noise: NoiseModel) -> Tenso
             f"got a measurement of {tuple(y.shape)}, expected {tuple(measured.shape)} as the "
             "frames have; give the measurement of these frames"
         )
-    variance = phi(noise.variance(frames))
+    expected = noise.variance(frames)
+    if noise.mean is not None:
+        expected = expected.clamp(min=_DARKEST * noise.variance(noise.mean))
+    variance = phi(expected)
     # A clean movie has no noise but that of rounding; it must not become 0 / 0.
     rounding = torch.finfo(y.dtype).eps * measured.abs().amax().clamp(min=1)
     residual: Tensor = (y - measured) / variance.sqrt().clamp(min=rounding)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
+from ._exposures import check_exposures, served_exposures
 from ._validation import InputError
 from .masks import Masks
 from .reconstruction import RECONSTRUCTORS
@@ -11,7 +13,7 @@ from .settings import Settings
 
 
 def check_decoder(settings: Settings, masks: Masks | None = None) -> None:
-    """Refuse, before any work is done, what cannot be decoded here.
+    """Refuse, before any work is done, what cannot be decoded here, and warn of what may go wrong.
 
     Parameters
     ----------
@@ -29,6 +31,11 @@ def check_decoder(settings: Settings, masks: Masks | None = None) -> None:
         If its weights are damaged.
     DeviceError
         If there is no such device.
+
+    Warns
+    -----
+    UserWarning
+        If the exposures of the masks lie far outside of what weights are trained for.
     """
     if settings.decoder not in RECONSTRUCTORS:
         raise InputError(
@@ -46,6 +53,42 @@ def check_decoder(settings: Settings, masks: Masks | None = None) -> None:
     kind = masks.kind if masks else settings.masks
     ratio = masks.compression_ratio if masks else settings.compression_ratio
     check_trained_for(load_checkpoint(weights), settings.decoder, kind, ratio)
+    exposures = masks.exposures if masks else check_exposures(kind, ratio, settings.exposures)
+    if exposures is not None and exposures not in served_exposures(ratio):
+        # Of the same place whoever asks: Python then says each sentence once, however many ask.
+        warnings.warn(_far_from_training(settings.decoder, ratio, exposures), stacklevel=1)
+
+
+def _far_from_training(decoder: str, ratio: int, exposures: int) -> str:
+    served = served_exposures(ratio)
+    return (
+        f"got masks that open each pixel in {exposures} of {ratio} frames for decoder {decoder!r}, "
+        f"expected {served[0]} to {served[-1]}, since its weights were trained with a quarter to a "
+        "half of B; the frames may come out far wrong: choose the decoder gap_tv, or compress with "
+        "exposures in that range"
+    )
+
+
+def check_states_uncertainty(decoder: str) -> None:
+    """Refuse, where an uncertainty is wanted, a decoder that states none.
+
+    Parameters
+    ----------
+    decoder
+        One of ``RECONSTRUCTORS``.
+
+    Raises
+    ------
+    InputError
+        Naming those that state one.
+    """
+    if RECONSTRUCTORS[decoder].states_uncertainty:
+        return
+    able = ", ".join(name for name, row in RECONSTRUCTORS.items() if row.states_uncertainty)
+    raise InputError(
+        f"got decoder {decoder!r}, which states no uncertainty, expected one that does ({able}) "
+        "where the uncertainty is to be written; choose such a decoder, or leave that out"
+    )
 
 
 def weights_of(settings: Settings) -> Path | None:

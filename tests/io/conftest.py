@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import tempfile
 from pathlib import Path
 
@@ -36,22 +35,6 @@ def unprivileged():
                 os.seteuid(0)
 
     return as_nobody
-
-
-@pytest.fixture
-def file_size_limit():
-    """Context manager in which the kernel refuses to let any file grow beyond a size [bytes]."""
-
-    @contextlib.contextmanager
-    def limit(size):
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    return limit
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from napari_tcsdl.training import __main__ as plain
 from napari_tcsdl.training import command, validation
 from napari_tcsdl.training.curves import write_curves
 from napari_tcsdl.training.finetune import FinetuneSettings
+from napari_tcsdl.training.loop import Trainer
 from napari_tcsdl.training.state import read_log, read_state
 
 TINY_RUN = [
@@ -94,6 +95,17 @@ def test_a_leg_is_gone_on_with(tmp_path):
     assert run(tmp_path, "--resume", "--device", "cpu").startswith("Trained 2 steps")
 
 
+@pytest.mark.parametrize("main", [run, lambda *given: plain.main([str(a) for a in given])])
+def test_both_commands_save_by_steps_and_by_minutes(tmp_path, monkeypatch, main):
+    saved, save = [], Trainer.save
+    monkeypatch.setattr(Trainer, "save", lambda self: saved.append(self.step) or save(self))
+    main(tmp_path / "steps", "--steps", 5, "--save-steps", 2, *TINY_RUN)
+    assert saved == [2, 4, 5]
+    assert [row["step"] for row in read_log(tmp_path / "steps" / "log.jsonl")] == [5]
+    main(tmp_path / "minutes", "--steps", 2, "--save-every", 0, *TINY_RUN)
+    assert [row["step"] for row in read_log(tmp_path / "minutes" / "log.jsonl")] == [1, 2]
+
+
 def test_weights_of_another_run_are_the_start(tmp_path):
     run(tmp_path / "a", "--steps", 2, *TINY_RUN)
     settings = ["--device", "cpu", "--minutes", "1e9", "--set", "batch.crop=16",
@@ -133,6 +145,9 @@ def test_ctrl_c_saves_and_ends_in_one_sentence(tmp_path, monkeypatch):
         (["--decoder", "gap_tv"], "got decoder 'gap_tv' to train, expected one of unfolding"),
         (["--precision", "float8"], "got precision 'float8', expected float32 or bfloat16"),
         (["--device", "tpu"], "got device 'tpu', expected one that torch can use here"),
+        (["--save-every", "-1"], "got save_every = -1, expected minutes of 0 or more"),
+        (["--save-steps", "0"], "got save_steps = 0, expected a whole number of steps"),
+        (["--finetune", "m.tif", "--save-steps", "5"], "got --save-steps with --finetune"),
         (["--resume"], "expected the state of a training run"),
         (["--set", "speed=1"], "got unknown training setting speed"),
         (["--weights", "w.safetensors"], "got --weights with training on simulated movies"),

@@ -12,7 +12,7 @@ from napari_tcsdl.training.learner import Learner, LearnSettings, mean_of
 from napari_tcsdl.training.loop import Trainer, _schedule, asked_within_steps
 from napari_tcsdl.training.objective import build_net
 from napari_tcsdl.training.settings import TrainSettings
-from napari_tcsdl.training.state import read_log, read_state
+from napari_tcsdl.training.state import Saving, read_log, read_state
 from napari_tcsdl.training.validation import validation_batches
 
 
@@ -111,7 +111,7 @@ def test_a_leg_ends_and_is_saved(tmp_path):
 
 def test_validation_comes_every_few_minutes(tmp_path):
     run = trainer(tmp_path, steps=3)
-    run.run(save_every=0.0, tell=silent)
+    run.run(Saving(minutes=0.0), tell=silent)
     assert [row["step"] for row in read_log(tmp_path / "log.jsonl")] == [1, 2, 3]
 
 

@@ -12,12 +12,13 @@ from ..movie import Movie
 from . import mrc, tiff
 from ._arrays import stored_size
 from ._common import cannot_read
+from ._durable import new_files, told_of
 from ._layout import FORMAT_VERSION, SUFFIX, Header, Storage
 from .container import CompressedMovie, is_compressed, open_compressed
 from .container_check import validate
 from .container_write import CompressedWriter
 from .tiff_folder import open_folder
-from .tiff_write import save_tiff
+from .tiff_write import TiffStack, check_free, save_tiff
 
 __all__ = [
     "FORMATS",
@@ -27,11 +28,15 @@ __all__ = [
     "Format",
     "Header",
     "Storage",
+    "TiffStack",
+    "check_free",
     "is_compressed",
+    "new_files",
     "open_compressed",
     "open_movie",
     "save_tiff",
     "stored_size",
+    "told_of",
     "validate",
 ]
 

@@ -8,8 +8,9 @@ import re
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -19,8 +20,8 @@ if sys.platform != "win32":
     import fcntl
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-PARTIAL, NEW = ".partial", ".new"
-"""How files and folders end that are not complete yet."""
+PARTIAL, NEW, OLD = ".partial", ".new", ".old"
+"""How files and folders end that are not complete yet, and what is about to be replaced."""
 
 
 def check_parent(path: Path) -> None:
@@ -62,15 +63,15 @@ def write_durably(path: Path, content: bytes) -> None:
     the machine stops, ``path`` holds the old content or the new. Only one process may write
     ``path``: what a killed one leaves beside it, the next attempt writes over.
     """
-    partial = path.with_name(f".{path.name}{PARTIAL}")
+    hidden = path.with_name(f".{path.name}{PARTIAL}")
     try:
-        with partial.open("wb") as file:
+        with hidden.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        hidden.replace(path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        hidden.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
@@ -87,24 +88,77 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears as ``path`` once the block ends without an error.
+def new_files(paths: Sequence[Path]) -> Iterator[list[IO[bytes]]]:
+    """Open files that appear as ``paths`` together once the block ends without an error.
 
-    It grows hidden beside it. What killed processes left there is removed: a lock tells the files
-    in use from these, and the system lets go of it however a process ends.
+    They grow hidden beside these names. What killed processes left there is removed: a lock tells
+    the files in use from these, and the system lets go of it however a process ends.
+
+    Raises
+    ------
+    OutputError
+        If one of them can neither be made nor take its name: what lies under the names stays then.
     """
-    _remove_stale(path, PARTIAL, Path.unlink)
-    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
-    hidden, descriptor = _claim(path, PARTIAL, lambda place: os.open(place, flags, 0o666))
+    with ExitStack() as stack:
+        grown = [stack.enter_context(_hidden_file(path)) for path in paths]
+        yield [file for _, file in grown]
+        for path, (_, file) in zip(paths, grown, strict=True):
+            with told_of(path):
+                file.flush()
+                if os.name == "nt":  # where an open file cannot be renamed
+                    file.close()
+        _give_names([hidden for hidden, _ in grown], paths)
+
+
+@contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system into the sentence of ``path``."""
     try:
-        with open(hidden, "w+b", opener=lambda *_: descriptor) as file:
-            yield file
-            file.flush()
-            if os.name == "nt":  # where an open file cannot be renamed
-                file.close()
-            hidden.replace(path)
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+@contextmanager
+def _hidden_file(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    with told_of(path):
+        _remove_stale(path, PARTIAL, Path.unlink)
+        hidden, descriptor = _claim(path, PARTIAL, lambda place: os.open(place, flags, 0o666))
+        file = open(hidden, "w+b", opener=lambda *_: descriptor)  # noqa: SIM115 - closed below
+    try:
+        yield hidden, file
     finally:
+        with suppress(OSError):  # what a full disk did not take, of which an error told already
+            file.close()
         hidden.unlink(missing_ok=True)
+
+
+def _give_names(hidden: Sequence[Path], paths: Sequence[Path]) -> None:
+    """Rename all of them; where the system refuses one, put back what lay there."""
+    undo: list[Callable[[], object]] = []
+    replaced: list[Path] = []
+    try:
+        for new, path in zip(hidden, paths, strict=True):
+            with told_of(path):
+                # Nothing can fail once the last has its name: it replaces without a gap.
+                if path != paths[-1] and os.path.lexists(path):
+                    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}{OLD}")
+                    path.rename(aside)
+                    replaced.append(aside)
+                    undo.append(partial(aside.replace, path))
+                    new.replace(path)
+                else:
+                    new.replace(path)
+                    undo.append(path.unlink)
+    except BaseException:
+        for step in reversed(undo):
+            with suppress(OSError):
+                step()
+        raise
+    for aside in replaced:
+        with suppress(OSError):
+            aside.unlink()
 
 
 @contextmanager

@@ -36,11 +36,14 @@ class DecoderRow(NamedTuple):
         What it is, how good, how fast, and whether it needs weights, in one line.
     weights
         Name of the weights that come with the package, or None where none are needed.
+    states_uncertainty
+        Whether its estimates come with a standard deviation of each value.
     """
 
     make: Callable[..., Reconstructor]
     line: str
     weights: str | None = None
+    states_uncertainty: bool = False
 
 
 def _gap_tv() -> Reconstructor:
@@ -77,9 +80,10 @@ RECONSTRUCTORS: dict[str, DecoderRow] = {
     "unfolding": DecoderRow(
         _unfolding,
         "our network, physics and learning in turn, across measurements: the best quality here, "
-        "states an uncertainty; some 5 times the time of gap_tv on a CPU; B from 2 to 50, comes "
-        "with weights",
+        "but level with gap_tv where all moves fast and B is above 20; states an uncertainty; some "
+        "5 times the time of gap_tv on a CPU; B from 2 to 50, comes with weights",
         weights="unfolding",
+        states_uncertainty=True,
     ),
     "gap_tv": DecoderRow(
         _gap_tv,

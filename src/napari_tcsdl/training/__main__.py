@@ -36,7 +36,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--preset", type=Path, help="settings.json of a run")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--leg", type=float, help="minutes after which to stop for now")
-    parser.add_argument("--save-every", type=float, default=5.0, help="minutes")
+    parser.add_argument("--save-every", type=float, default=5.0, metavar="MINUTES",
+                        help="between two validations, each saved; by default 5")  # fmt: skip
+    parser.add_argument("--save-steps", type=int, metavar="N",
+                        help="save after every N steps, too, without a validation")  # fmt: skip
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--from", dest="start", type=Path, help="state.pt of another run")
     parser.add_argument("--overwrite", action="store_true")
@@ -64,6 +67,7 @@ def job_of(chosen: argparse.Namespace) -> TrainJob | FinetuneJob:
         device=chosen.device,
         leg=chosen.leg,
         save_every=chosen.save_every,
+        save_steps=chosen.save_steps,
         resume=chosen.resume,
         start=chosen.start,
         overwrite=chosen.overwrite,

@@ -23,7 +23,7 @@ from .loop import Trainer, Watch
 from .objective import fitting_batches
 from .settings import TrainSettings
 from .sources import held_out_names, training_scenes
-from .state import LOG, SETTINGS, STATE, append_row, make_folder, read_start, read_state
+from .state import LOG, SETTINGS, STATE, Saving, append_row, make_folder, read_start, read_state
 from .validation import fixed_batches
 
 Tell = Callable[[str], None]
@@ -50,8 +50,9 @@ class TrainJob:
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     leg
         Minutes after which to stop for now; None to go on to the end.
-    save_every
-        Minutes between two validations.
+    save_every, save_steps
+        Minutes between two validations, and steps after which the state is saved, too; see
+        :class:`.state.Saving`.
     resume
         Go on with the run in ``out``.
     start
@@ -69,6 +70,7 @@ class TrainJob:
     device: str = "auto"
     leg: float | None = None
     save_every: float = 5.0
+    save_steps: int | None = None
     resume: bool = False
     start: Path | None = None
     overwrite: bool = False
@@ -99,6 +101,7 @@ def train(job: TrainJob, tell: Tell, watch: Watch) -> str:
     OutputError
         If there is a run in the folder already, or nothing can be written there.
     """
+    saving = Saving(job.save_every, job.save_steps)
     device = choose_device(job.device).device
     settings = _settings(job)
     trainer = _trainer(job, settings, device)
@@ -107,7 +110,7 @@ def train(job: TrainJob, tell: Tell, watch: Watch) -> str:
     stopped = False
     try:
         leg = math.inf if job.leg is None else job.leg
-        trainer.run(save_every=job.save_every, leg=leg, tell=tell, watch=watch)
+        trainer.run(saving, leg=leg, tell=tell, watch=watch)
     except Cancelled:
         stopped = True
     written = _finish(job, trainer, tell)
@@ -137,7 +140,7 @@ def _settings(job: TrainJob) -> TrainSettings:
     elif job.preset is not None:
         base = _read_settings(job.preset)
     elif job.start is not None:
-        there = TrainSettings.from_json(read_start(job.start)["settings"])
+        there = TrainSettings.of_run(read_start(job.start)["settings"])
         base = replace(base, decoder=there.decoder, config=there.config)
     settings = replace(base, **{k: v for k, v in job.given.items() if v is not None})
     settings = settings.changed(job.assignments)

@@ -19,7 +19,7 @@ from .learner import Learner, LearnSettings, mean_of
 from .objective import build_net
 from .scenes import Movies
 from .settings import TrainSettings
-from .state import LOG, STATE, append_row, read_start, read_state, write_state
+from .state import LOG, STATE, Saving, append_row, read_start, read_state, write_state
 from .validation import score
 
 _WARM_UP = 200  # steps
@@ -130,8 +130,8 @@ class Trainer:
 
     def run(
         self,
+        saving: Saving | None = None,
         *,
-        save_every: float = 5.0,
         leg: float = math.inf,
         tell: Callable[[str], None] = print,
         watch: Watch = lambda moment: None,
@@ -140,8 +140,8 @@ class Trainer:
 
         Parameters
         ----------
-        save_every
-            Minutes between two validations; the state is saved after each.
+        saving
+            When to validate and to save; None for what is usual.
         leg
             Minutes after which to stop, with the learning rate where it then is: the next leg
             goes on from the saved state.
@@ -155,18 +155,21 @@ class Trainer:
         Cancelled
             If ``watch`` raised it; the state is saved.
         """
+        saving = saving or Saving()
         began, before, saved = time.monotonic(), self.minutes, self.minutes
         losses: list[float] = []
         while self.progress < 1 and self.minutes - before < leg:
             losses.append(self._learn())
             self.minutes = before + (time.monotonic() - began) / 60
             ended = self.progress >= 1 or self.minutes - before >= leg
-            if ended or self.minutes - saved >= save_every:
+            if ended or self.minutes - saved >= saving.minutes:
                 saved = self.minutes
                 self._note(losses, tell)
                 self.save()
                 losses = []
             else:
+                if saving.due(self.step):
+                    self.save()
                 self._show(losses[-1], before + leg - self.minutes, watch)
 
     @property
