@@ -49,7 +49,7 @@ from napari_tcsdl.training.curves import write_curves
 RATIOS = (10, 20, 30)
 OURS, JPEG = "reconstruction", "JPEG, raw/B"
 SHADES = {OURS: "#ff9f43", JPEG: "#56b4e9"}
-LOG = Path(__file__).parent.parent / "runs" / "unfolding_leg_10a.jsonl"
+LOG = Path(__file__).parent.parent / "runs" / "unfolding_leg_11a.jsonl"
 
 PUBLISHED = {
     ("au_sinter", 30, JPEG): 23.98,

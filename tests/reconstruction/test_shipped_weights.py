@@ -92,13 +92,21 @@ def test_a_last_block_of_few_frames_harms_neither_itself_nor_its_neighbour(tmp_p
     assert rms(frames[before] - truth[before]) < 1.1 * rms(without[before] - truth[before])
 
 
-def test_the_stated_uncertainty_holds_about_two_thirds(movie, tmp_path):
+def test_the_stated_uncertainty_holds_about_two_thirds(tmp_path):
+    """Of single small movies it holds 0.4 to 0.9, so several are asked."""
+    shares = []
+    for seed in range(5, 13):
+        counts, truth = simulate((20, 64, 64), seed)
+        frames, uncertainty = frames_of(counts, tmp_path, compression_ratio=10, seed=seed)
+        shares.append((np.abs(frames - truth) < uncertainty).mean())
+    # How far from 0.68 it is for movies of other origins: docs/benchmarks.md.
+    assert 0.55 < np.mean(shares) < 0.8
+
+
+def test_the_stated_uncertainty_tells_where(movie, tmp_path):
+    """Errors are larger where more is stated."""
     counts, truth = movie
     frames, uncertainty = frames_of(counts, tmp_path, compression_ratio=10)
-    inside = np.abs(frames - truth) < uncertainty
-    # How far from 0.68 it is for movies of other origins: docs/benchmarks.md.
-    assert 0.55 < inside.mean() < 0.86
-    # And it tells where: errors are larger where more is stated.
     error, stated = np.abs(frames - truth).ravel(), uncertainty.ravel()
     most = stated > np.quantile(stated, 0.8)
     assert error[most].mean() > 1.5 * error[~most].mean()

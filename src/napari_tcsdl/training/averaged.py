@@ -66,7 +66,6 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
         name: torch.stack([other["average"][name].float() for other in states]).mean(0)
         for name in first
     }
-    state.pop("calibration", None)  # is told of the run that it was of
     state["runs"] = [_run(other, states[0]) for other in states]
     state["step"] = sum(other["step"] for other in states)
     state["minutes"] = sum(other["minutes"] for other in states)
@@ -84,9 +83,8 @@ def average_states(out: Path, paths: list[Path], library: str | None = None) -> 
 def _run(state: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
     """Tell a run by its length, its seed, and what else was not as in the first."""
     told: dict[str, Any] = {"steps": state["step"], "minutes": round(state["minutes"], 2)}
-    for name in ("runs", "calibration"):  # of what is a mean itself, or was calibrated
-        if name in state:
-            told[name] = state[name]
+    if "runs" in state:  # a mean itself
+        told["runs"] = state["runs"]
     mine, its = (_flat(one["settings"]) for one in (state, first))
     return told | {name: mine[name] for name in mine if name == "seed" or mine[name] != its[name]}
 

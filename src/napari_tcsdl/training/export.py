@@ -75,8 +75,6 @@ def checkpoint_of(state_path: Path, *, commit: str, library: str | None = None) 
     }
     if "runs" in state:  # the mean of several
         about["mean_of_runs"] = state["runs"]
-    if "calibration" in state:
-        about["calibration"] = state["calibration"]
     return Checkpoint(config, tensors, about)
 
 

@@ -29,9 +29,7 @@ _ASIDE = 0.25  # weight of frames that are decoded only as context
 _SEAMS = 1.0  # weight of jumps of the error, in units of its own where they are
 _UNCERTAINTY = 0.05  # weight of what teaches the uncertainty alone
 _LEAST_ERROR = 1e-4  # of the movie's standard deviation: the log of nothing is not a number
-
-ONE_SIGMA = 0.6827
-"""Share of a normal distribution that lies within one standard deviation."""
+_ONE_SIGMA = 0.6827  # of a normal distribution lies within one standard deviation
 
 
 class Answer(NamedTuple):
@@ -126,7 +124,7 @@ def _interval_loss(answer: Answer, batch: Batch) -> Tensor:
     assert answer.log_sigma is not None
     error = (answer.frames.detach() - batch.truth).abs()
     beyond = (error + _LEAST_ERROR).log() - answer.log_sigma
-    return torch.maximum(ONE_SIGMA * beyond, (ONE_SIGMA - 1) * beyond).mean((0, -2, -1))
+    return torch.maximum(_ONE_SIGMA * beyond, (_ONE_SIGMA - 1) * beyond).mean((0, -2, -1))
 
 
 # --- bidirectional --------------------------------------------------------------------------------

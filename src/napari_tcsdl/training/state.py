@@ -147,8 +147,7 @@ def read_start(path: Path) -> dict[str, Any]:
         "step": about.get("steps", 0),  # weights of elsewhere need not tell
         "minutes": about.get("minutes", 0.0),
     }
-    also = {"runs": "mean_of_runs", "calibration": "calibration"}
-    return state | {ours: about[its] for ours, its in also.items() if its in about}
+    return state | ({"runs": about["mean_of_runs"]} if "mean_of_runs" in about else {})
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
