@@ -92,7 +92,7 @@ RECONSTRUCTORS: dict[str, DecoderRow] = {
     ),
     "bidirectional": DecoderRow(
         _bidirectional,
-        "the network of the paper, at a quarter of its width and trained for minutes, for "
+        "the network of the paper, at a quarter of its width and trained for an hour, for "
         "comparison: quality about that of gap_tv, time about that of ours; B from 4 to 30, comes "
         "with weights",
         weights="bidirectional",
