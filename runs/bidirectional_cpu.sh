@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The paper's network by the same recipe: what made the weights that ship, 26 minutes of a CPU core
-# that had other work as well, then 44 minutes of one core with the settings of leg 11 of ours. At its published width a step takes minutes on a CPU, so this is a
-# quarter of the width; the table of results says so. Run from the repository's top; a second call
-# goes on.
+# that had other work as well, then 44 minutes of one core with the settings of leg 11 of ours. At
+# its published width a step takes minutes on a CPU, so this is a quarter of the width; the table of
+# results says so. Run from the repository's top; a second call goes on.
 #   runs/bidirectional_cpu.sh [OUT] [MINUTES]
 # LIBRARY names a folder of rendered movies, of which runs/unfolding_cpu.sh makes one: half of the
 # movies are crops of it. 166 were there then.

@@ -56,6 +56,19 @@ mean() { # of both runs of a leg, and of the states that are named besides
     python -m napari_tcsdl.training.averaged "$folder" "${folder}a/state.pt" "${folder}b/state.pt" "${@:2}"
 }
 
+twice() { # leg, minutes, seed, start: two runs, on large crops of few frames and smaller ones of more
+    local run seed=$3 crop=96 frames=30 runs=()
+    for run in a b; do
+        if [[ $run == b ]]; then seed=$(($3 + 1)) crop=80 frames=60; fi
+        leg "$1$run" --minutes "$2" --seed "$seed" --set rate=0.0006 --from "$4" \
+            --library "$library" --set library_share=0.75 \
+            --set "batch.crop=$crop" --set batch.pixels=400000 --set "batch.core_frames=$frames" \
+            --set batch.even_ratios=0.6 --set batch.usual_doses=0.6 $(resumed "$1$run") &
+        runs+=($!)
+    done
+    for run in "${runs[@]}"; do wait "$run"; done # each one: plain "wait" does not tell of failures
+}
+
 # Files that are there already stay as they are. New molecular dynamics need
 # pip install 'napari-tcsdl[simulate]'.
 dynamics=(au_pair au_three au_unequal ag_pair au_hot pt_pair au_large au_four)
@@ -119,22 +132,12 @@ for run in a b; do
 done
 for run in "${runs[@]}"; do wait "$run"; done # each one: plain "wait" does not tell of failures
 mean 9
-# 10: twice the views of gold that sinters, more of the library; one run on larger crops of fewer frames.
+# 10: twice the views of gold that sinters, more of the library.
 for index in 0 1 2 4; do
     render --kind "${dynamics[index]}" --first $((100 * index)) --count 24 \
         --trajectories "$library/trajectories"
 done
-runs=()
-for run in a b; do
-    seed=12 crop=96 frames=30
-    if [[ $run == b ]]; then seed=13 crop=80 frames=60; fi
-    leg 10$run --minutes 70 --seed $seed --set rate=0.0006 --from "$out/leg9/state.pt" \
-        --library "$library" --set library_share=0.75 \
-        --set batch.crop=$crop --set batch.pixels=400000 --set batch.core_frames=$frames \
-        --set batch.even_ratios=0.6 --set batch.usual_doses=0.6 $(resumed 10$run) &
-    runs+=($!)
-done
-for run in "${runs[@]}"; do wait "$run"; done
+twice 10 70 12 "$out/leg9/state.pt"
 # With what they began with: a little better on held-out movies than the two alone.
 mean 10 "$out/leg9/state.pt"
 # 11: what is told of a crop is of its movie; two more trajectories, more views, crystals and fibres.
@@ -148,17 +151,7 @@ for index in 6 7; do
     render --kind "${dynamics[index]}" --first $((100 * index)) --count 24 \
         --trajectories "$library/trajectories"
 done
-runs=()
-for run in a b; do
-    seed=14 crop=96 frames=30
-    if [[ $run == b ]]; then seed=15 crop=80 frames=60; fi
-    leg 11$run --minutes 76 --seed $seed --set rate=0.0006 --from "$out/leg10/state.pt" \
-        --library "$library" --set library_share=0.75 \
-        --set batch.crop=$crop --set batch.pixels=400000 --set batch.core_frames=$frames \
-        --set batch.even_ratios=0.6 --set batch.usual_doses=0.6 $(resumed 11$run) &
-    runs+=($!)
-done
-for run in "${runs[@]}"; do wait "$run"; done
+twice 11 76 14 "$out/leg10/state.pt"
 mean 11
 python -m napari_tcsdl.training.export "$out/leg11/state.pt" "$out/leg11/unfolding.safetensors"
 echo "$out/leg11/unfolding.safetensors"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partialmethod
 
+import numpy as np
 import pytest
 import torch
 from tiny_training import BATCH, TINY, still_scenes, tiny_batch
@@ -105,6 +106,18 @@ def test_the_mean_of_two_runs_is_scored_and_can_be_gone_on_with(tmp_path):
         for seed, took in zip((0, 1), minutes, strict=True)
     ]
     assert "procedural_B6" in scores
+
+
+def test_a_mean_is_scored_on_what_is_held_out_where_the_library_lies_now(tmp_path):
+    """Also if the runs had none, or another."""
+    paths = [saved(tmp_path / str(seed), seed) for seed in (0, 1)]
+    library = tmp_path / "library"
+    library.mkdir()
+    for number in range(20):
+        movie = 1 + 0.1 * np.random.default_rng(number).random((40, 100, 100))
+        np.save(library / f"scene_{number:03d}.npy", movie.astype(np.float16))
+    scores = average_states(tmp_path / "mean", paths, str(library))
+    assert {"procedural_B6", "library_B6"} <= scores.keys()
 
 
 def test_one_run_has_no_mean_and_neither_have_two_networks(tmp_path):
