@@ -4,8 +4,10 @@
 
 LIBRARY is a folder that runs/unfolding_cpu.sh renders. Of each file that no run was trained on, the
 first half (at least B frames) is recorded by one of four detectors at one of three B, in turn,
-encoded and decoded as a user's movie is. Prints the share of each, then their mean, its standard
-error and the scatter of single movies: that is how far any one movie may be off. 0.683 is right.
+encoded and decoded as a user's movie is. Prints the share of each with the deviation as the decoder
+states it, and as raw pixels that no mask opened judge it (compress --deviation judged), then their
+means, the standard errors and the scatter of single movies: that is how far any one may be off.
+0.683 is right.
 """
 
 from __future__ import annotations
@@ -34,15 +36,23 @@ DETECTORS = (
 )
 
 
-def share_within(scene: torch.Tensor, detector: Detector, settings: Settings, seed: int) -> float:
-    """Record, encode and decode frames (T, H, W); share of the truth within one deviation."""
+def shares_within(
+    scene: torch.Tensor, detector: Detector, settings: Settings, seed: int
+) -> tuple[float, float]:
+    """Record, encode and decode frames (T, H, W); share of the truth within one deviation.
+
+    As the decoder states it, and as it was judged.
+    """
     values, truth = expose(scene, detector, torch.Generator().manual_seed(seed))
     movie = Movie(values.numpy().astype(np.uint16), "held out", None, None)
     with tempfile.TemporaryDirectory() as work:
         file = compress(movie, Path(work) / "movie.tcs.zarr", settings)
         estimate = decoded(file, settings)
     assert estimate.uncertainty is not None
-    return float((np.abs(estimate.frames - truth.numpy()) <= estimate.uncertainty).mean())
+    judged = file.header.deviation
+    deviations = np.abs(estimate.frames - truth.numpy()) / estimate.uncertainty
+    factor = 1.0 if judged is None else judged.factor
+    return float((deviations * factor <= 1).mean()), float((deviations <= 1).mean())
 
 
 def main() -> None:
@@ -61,14 +71,18 @@ def main() -> None:
         ratio, detector = RATIOS[turn % len(RATIOS)], DETECTORS[turn % len(DETECTORS)]
         scene = torch.from_numpy(np.load(options.library / name).astype(np.float32)).clamp(min=0)
         n_frames = max(len(scene) // 2, ratio)
-        settings = Settings(compression_ratio=ratio, device="cpu", weights=options.weights)
+        settings = Settings(
+            compression_ratio=ratio, device="cpu", weights=options.weights, deviation="judged"
+        )
         cut = scene[: n_frames - n_frames % ratio]
-        shares.append(share_within(cut, detector, settings, index))
+        shares.append(shares_within(cut, detector, settings, index))
+        stated, judged = shares[-1]
         dose = f"{detector.kind} {detector.dose:g} e"
-        print(f"{name:24} {dose:18} B = {ratio}  {shares[-1]:.3f}", flush=True)
-    mean, scatter = np.mean(shares), np.std(shares, ddof=1)
-    error = scatter / len(shares) ** 0.5
-    print(f"{len(shares)} movies: {mean:.3f} ± {error:.3f}, single movies ± {scatter:.3f}")
+        print(f"{name:24} {dose:18} B = {ratio}  {stated:.3f}  {judged:.3f}", flush=True)
+    for what, found in zip(("stated", "judged"), np.array(shares).T, strict=True):
+        mean, scatter = found.mean(), found.std(ddof=1)
+        error = scatter / len(found) ** 0.5
+        print(f"{what}, {len(found)} movies: {mean:.3f} ± {error:.3f}, single ones ± {scatter:.3f}")
 
 
 if __name__ == "__main__":

@@ -36,11 +36,12 @@ from napari_tcsdl._figure_layout import DPI, GROUND, LINE, MARK, MUTED, TEXT, sc
 from napari_tcsdl._whole_file import whole_file
 from napari_tcsdl.bragg import AU_REFLECTIONS, find_spots, mean_spectrum, spot_scores
 from napari_tcsdl.codecs import CODECS, at_budget
+from napari_tcsdl.encoding import measure_statistics
 from napari_tcsdl.fourier import power_spectrum
 from napari_tcsdl.io import open_movie
 from napari_tcsdl.metrics import data_range_of, psnr, ssim
 from napari_tcsdl.movie import Movie
-from napari_tcsdl.pipeline import compress, measure_statistics, reconstruct
+from napari_tcsdl.pipeline import compress, reconstruct
 from napari_tcsdl.reference import make_reference
 from napari_tcsdl.settings import Settings
 from napari_tcsdl.simulate import sample_movie_path, sample_truth

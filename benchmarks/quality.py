@@ -38,11 +38,12 @@ from numpy.typing import NDArray
 from napari_tcsdl import codecs
 from napari_tcsdl._validation import TcsdlError
 from napari_tcsdl.bragg import AU_REFLECTIONS, find_spots, mean_spectrum, spot_scores
+from napari_tcsdl.encoding import measure_statistics
 from napari_tcsdl.frc import HALVES_THRESHOLD, frc
 from napari_tcsdl.io import CompressedMovie, open_movie
 from napari_tcsdl.metrics import data_range_of, psnr, ssim
 from napari_tcsdl.movie import Movie
-from napari_tcsdl.pipeline import compress, measure_statistics, reconstruct
+from napari_tcsdl.pipeline import compress, reconstruct
 from napari_tcsdl.reconstruction import RECONSTRUCTORS
 from napari_tcsdl.settings import Settings
 

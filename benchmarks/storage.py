@@ -25,17 +25,11 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec, GzipCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
+from napari_tcsdl.encoding import encode_block, make_masks, make_storage, measure_statistics
 from napari_tcsdl.io import open_movie
 from napari_tcsdl.metrics import psnr
 from napari_tcsdl.movie import Movie
-from napari_tcsdl.pipeline import (
-    compress,
-    encode_block,
-    make_masks,
-    make_storage,
-    measure_statistics,
-    reconstruct,
-)
+from napari_tcsdl.pipeline import compress, reconstruct
 from napari_tcsdl.settings import ENTROPY_CODINGS, Settings
 from napari_tcsdl.storage import storage_ratios
 

@@ -92,8 +92,8 @@ def test_a_decoder_without_uncertainty_is_one_sentence(
     sentence = fails(monkeypatch, capsys, *arguments, *options(outputs))
     assert sentence == (
         "Error: got decoder 'gap_tv', which states no uncertainty, expected one that does "
-        "(unfolding) where the uncertainty is to be written; choose such a decoder, or leave that "
-        "out"
+        "(unfolding) where the uncertainty is to be written or judged; choose such a decoder, or "
+        "leave that out"
     )
     assert contents(outputs.frames.parent) == before
 

@@ -5,10 +5,10 @@ import pytest
 from bump_movie import RATIO, SETTINGS, noisy_frames, stored
 
 from napari_tcsdl.decoding import Decoder, level_of_file
+from napari_tcsdl.encoding import encode_block, level_of_movie
 from napari_tcsdl.level import level_of, sampled_measurements
 from napari_tcsdl.masks import Masks
 from napari_tcsdl.movie import Movie
-from napari_tcsdl.pipeline import encode_block, level_of_movie
 from napari_tcsdl.settings import Settings
 
 

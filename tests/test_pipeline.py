@@ -4,21 +4,12 @@ import numpy as np
 import pytest
 
 from napari_tcsdl._validation import Cancelled, InputError
+from napari_tcsdl.encoding import encode_block, make_masks, make_storage, measure_statistics
 from napari_tcsdl.io import open_compressed
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.persistence import persistence_of
-from napari_tcsdl.pipeline import (
-    compress,
-    consistency_map,
-    decode_block,
-    encode_block,
-    make_header,
-    make_masks,
-    make_storage,
-    measure_statistics,
-    reconstruct,
-)
+from napari_tcsdl.pipeline import compress, consistency_map, decode_block, make_header, reconstruct
 from napari_tcsdl.settings import Settings
 
 SETTINGS = Settings(compression_ratio=4, mask_tile=16, device="cpu", seed=5)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from napari_tcsdl.encoding import MovieStatistics
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.noise_spectrum import measure_noise_spectrum
-from napari_tcsdl.pipeline import MovieStatistics
 from napari_tcsdl.reference import GRID, WINDOW, make_reference, spread_windows
 
 

@@ -11,10 +11,10 @@ import pytest
 from napari_tcsdl import reference as reference_module
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.comparison import compare
+from napari_tcsdl.encoding import MovieStatistics
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.noise_spectrum import NoiseSpectrum
-from napari_tcsdl.pipeline import MovieStatistics
 from napari_tcsdl.reference import make_reference
 from napari_tcsdl.reference_cache import ReferenceStore
 from napari_tcsdl.settings import Settings

@@ -5,9 +5,9 @@ import pytest
 
 from napari_tcsdl import reference as reference_module
 from napari_tcsdl._validation import Cancelled
+from napari_tcsdl.encoding import MovieStatistics
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.noise_spectrum import NoiseSpectrum
-from napari_tcsdl.pipeline import MovieStatistics
 from napari_tcsdl.reference import make_reference
 from napari_tcsdl.reference_cache import ReferenceStore
 

@@ -40,7 +40,10 @@ module                stage
 ``settings``          what to do, as one object that is saved with every result
 ``training``          movies, masks and one loop that teach the learned decoders
 ``decoder_choice``    the decoder that settings name, checked before any work is done
+``deviation``         a stated uncertainty, judged by raw pixels that no mask opened
 ``decoding``          the blocks of a compressed movie, decoded in any order
+``encoding``          what of a raw movie is stored, block by block
+``judging``           a sample of a movie, decoded to judge the uncertainty by
 ``pipeline``          the stages as code: compress, reconstruct
 ``reference_cache``   denoised frames kept from one run to the next
 ``reference``         what scores are taken against: truth, raw or denoised frames

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .encoder import Measurement
+from .encoding import encode_block
 from .io import CompressedMovie, CompressedWriter, open_compressed
 from .masks import Masks
 from .movie import Movie
-from .pipeline import encode_block
 
 
 @dataclass(frozen=True, eq=False)

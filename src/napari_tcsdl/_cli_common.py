@@ -162,6 +162,13 @@ Entropy = Annotated[
         help=f"Coding of the numbers: {', '.join(ENTROPY_CODINGS)}; every zarr reader knows zstd."
     ),
 ]
+Deviation = Annotated[
+    str | None,
+    typer.Option(
+        help="stated: the uncertainty as the decoder gives it. judged: corrected for this movie by "
+        "raw pixels that no mask opened; decodes a sample while compressing."
+    ),
+]
 DECODERS = "; ".join(f"{name}: {row.line}" for name, row in RECONSTRUCTORS.items())
 Decoder = Annotated[
     str | None,

@@ -21,6 +21,7 @@ from ._cli_common import (
     CompressedPath,
     Decoder,
     DecodeTile,
+    Deviation,
     Device,
     Entropy,
     Exposures,
@@ -92,6 +93,10 @@ def compress(
     mask_tile: Tile = None,
     companding: Companding = None,
     entropy: Entropy = None,
+    deviation: Deviation = None,
+    decoder: Decoder = None,
+    weights: Weights = None,
+    device: Device = None,
     pixel_size: PixelSize = None,
     frame_time: FrameTime = None,
     preset: Preset = None,
@@ -110,6 +115,10 @@ def compress(
         mask_tile=mask_tile,
         companding=companding,
         entropy=entropy,
+        deviation=deviation,
+        decoder=decoder,
+        weights=weights,
+        device=device,
     )
     opened = open_calibrated(movie, pixel_size, frame_time)
     with frame_progress("compress", opened.shape[0]) as progress:

@@ -60,6 +60,10 @@ def info(
     for where, values in (facts.pop("persistence", None) or {}).items():
         numbers = values if isinstance(values, list) else [values]
         facts[f"persistence {where}"] = " ".join(f"{number:.3g}" for number in numbers)
+    judged = facts.pop("deviation", None)
+    if judged is not None:
+        times = f"× {judged['factor']:.2f} ± {judged['error']:.2f}"
+        facts["deviation"] = f"{times}, judged by raw pixels"
     width = max(map(len, facts))
     for key, value in facts.items():
         typer.echo(f"{key:<{width}}  {'unknown' if value is None else value}")

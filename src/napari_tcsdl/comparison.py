@@ -17,21 +17,13 @@ from numpy.typing import NDArray
 from . import codecs, metrics
 from ._ahead import CodedBlock, WriteAhead
 from ._validation import check_compression_ratio
-from .decoder_choice import check_decoder
-from .decoding import Decoder, ReconstructedBlock
+from .decoder_choice import check_can_judge, check_decoder
+from .decoding import Decoder, Progress, ReconstructedBlock, no_progress, part_of
+from .encoding import MovieStatistics, level_of_movie, make_masks, measure_statistics
 from .io import CompressedWriter
 from .masks import Masks
 from .movie import Movie
-from .pipeline import (
-    MovieStatistics,
-    Progress,
-    level_of_movie,
-    make_header,
-    make_masks,
-    measure_statistics,
-    no_progress,
-    part_of,
-)
+from .pipeline import make_header
 from .reference import Reference, make_reference
 from .settings import Settings
 
@@ -129,7 +121,7 @@ class Comparison:
         """Compress, reconstruct and score block by block."""
         movie, settings = self.movie, self.settings
         masks = make_masks(settings, movie.shape[1:])
-        header = make_header(movie, settings, self.statistics)
+        header = make_header(movie, settings, self.statistics, lambda fraction: progress(0.0))
         level = level_of_movie(movie, masks, progress, header.storage)
         with CompressedWriter(self.path, masks, header, overwrite=self.overwrite) as writer:
             store = WriteAhead(movie, settings.compression_ratio, writer, masks)
@@ -230,6 +222,7 @@ def compare(
     """
     check_compression_ratio(settings.compression_ratio, movie.shape[0])
     check_decoder(settings)
+    check_can_judge(settings)
     metrics.check_frame_size(movie.shape[1:])
     statistics = measure_statistics(movie)
     reference = make_reference(movie, settings.reference, statistics, truth, progress)

@@ -15,8 +15,9 @@ import numpy as np
 
 from ._trials import Trial, decoding_trial, denoising_rate, rivals_rate, statistics_rate
 from ._validation import check_compression_ratio
-from .decoder_choice import check_decoder, weights_of
+from .decoder_choice import check_can_judge, check_decoder, weights_of
 from .encoder import measurement_dtype
+from .judging import sample_places
 from .movie import detector_dtype
 from .reconstruction.together import blocks_together
 from .settings import Settings
@@ -100,7 +101,9 @@ def estimate(
     seconds = trial.rate * work.pixel_frames / plan.speed_up(work.tiles, str(chosen))
     seconds += statistics_rate() * min(int(np.prod(movie_shape)), _STATISTICS_PIXELS)
     if compared:
+        check_can_judge(settings)
         seconds += _comparison_seconds(movie_shape, settings)
+        seconds += trial.rate * _judged_pixels(movie_shape, settings, trial.context_frames)
     working = work.working_bytes * plan.speed_up(work.tiles, str(chosen))
     on_cpu = chosen.type == "cpu"
     arrays = _array_bytes(movie_shape, dtype, settings, plan, compared)
@@ -187,6 +190,16 @@ def _comparison_seconds(shape: tuple[int, int, int], settings: Settings) -> floa
         sample = frames * min(height * width, 16 * 192**2)
         seconds += denoising_rate() * (pixels + sample)
     return seconds
+
+
+def _judged_pixels(shape: tuple[int, int, int], settings: Settings, reach: int) -> int:
+    """Pixels × frames that are decoded beforehand to judge the deviation."""
+    if settings.deviation == "stated":
+        return 0
+    parts = sample_places(shape, settings.compression_ratio, reach)
+    return sum(
+        len(part.frames) * (part.bottom - part.top) * (part.right - part.left) for part in parts
+    )
 
 
 # --- memory and disk --------------------------------------------------------------------------

@@ -87,8 +87,20 @@ def check_states_uncertainty(decoder: str) -> None:
     able = ", ".join(name for name, row in RECONSTRUCTORS.items() if row.states_uncertainty)
     raise InputError(
         f"got decoder {decoder!r}, which states no uncertainty, expected one that does ({able}) "
-        "where the uncertainty is to be written; choose such a decoder, or leave that out"
+        "where the uncertainty is to be written or judged; choose such a decoder, or leave that out"
     )
+
+
+def check_can_judge(settings: Settings) -> None:
+    """Refuse, before any work is done, to judge the deviation of a decoder that states none.
+
+    Raises
+    ------
+    InputError
+        As :func:`check_states_uncertainty`.
+    """
+    if settings.deviation == "judged":
+        check_states_uncertainty(settings.decoder)
 
 
 def weights_of(settings: Settings) -> Path | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from ._validation import CorruptFileError
 from .decoder_choice import check_decoder, weights_of
 from .encoder import Measurement
-from .io import CompressedMovie
+from .io import CompressedMovie, Header
 from .level import Level, level_of, sampled_measurements, typical_level
+from .masks import Masks
 from .reconstruction import RECONSTRUCTORS
 from .reconstruction.together import Groups
 from .settings import Settings
@@ -27,6 +29,15 @@ if TYPE_CHECKING:  # compress, info and validate never need torch, which takes s
     from .reconstruction import BlockContext, DecodedGroup, GroupBlock
 
 Progress = Callable[[float], None]
+
+
+def no_progress(fraction: float) -> None:
+    """Ignore progress."""
+
+
+def part_of(progress: Progress, part: range, count: int) -> Progress:
+    """Map the progress of steps ``part`` of ``count`` to the progress of the whole."""
+    return lambda fraction: progress((part.start + fraction * len(part)) / count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +112,7 @@ class Decoder:
         self.settings = settings
         row, weights = RECONSTRUCTORS[settings.decoder], weights_of(settings)
         self._reconstructor = row.make(weights) if weights else row.make()
+        self._factor = _factor_of(compressed.header, weights)
         self._compressed = compressed
         self._level = level
         self._kept: _Kept | None = None
@@ -200,6 +212,8 @@ class Decoder:
             tile=self.settings.decode_tile,
             progress=progress,
         )
+        if decoded.uncertainty is not None and self._factor != 1:
+            decoded.uncertainty[...] *= self._factor
         return _Kept(run, decoded)
 
     def _before(self, first: int) -> list[GroupBlock]:
@@ -231,17 +245,31 @@ class Decoder:
 
     def _context(self) -> BlockContext:
         """Return what is known of the movie, the same for all its blocks."""
-        from .reconstruction import BlockContext
-
         if self._level is None:
             self._level = level_of_file(self._compressed)
-        header = self._compressed.header
-        return BlockContext(
-            value_range=header.value_range,
-            noise=header.noise_in_measurements,
-            mean=self._level.mean if self._level else None,
-            spread=self._level.spread if self._level else None,
-            compression_ratio=self._compressed.compression_ratio,
-            openness=self._compressed.masks.openness,
-            persistence=header.persistence,
-        )
+        return context_of(self._compressed.header, self._compressed.masks, self._level)
+
+
+def context_of(header: Header, masks: Masks, level: Level | None) -> BlockContext:
+    """Return what a decoder may know of a movie of this header, masks and level."""
+    from .reconstruction import BlockContext
+
+    return BlockContext(
+        value_range=header.value_range,
+        noise=header.noise_in_measurements,
+        mean=level.mean if level else None,
+        spread=level.spread if level else None,
+        compression_ratio=masks.compression_ratio,
+        openness=masks.openness,
+        persistence=header.persistence,
+    )
+
+
+def _factor_of(header: Header, weights: Path | None) -> float:
+    """Return what these weights' deviation is to be multiplied by; 1 if others were judged."""
+    judged = header.deviation
+    if judged is None or weights is None:
+        return 1.0
+    from .reconstruction.checkpoint import digest_of
+
+    return judged.factor if judged.weights == digest_of(weights) else 1.0

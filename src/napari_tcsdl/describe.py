@@ -39,6 +39,7 @@ def describe(path: Path) -> dict[str, Any]:
         "value_range": list(header.value_range),
         "noise": header.noise,
         "persistence": None if header.persistence is None else header.persistence.to_json(),
+        "deviation": None if header.deviation is None else header.deviation.to_json(),
         "settings": header.settings,
         "bytes": real,
         "companding": None if table is None else table.fraction,

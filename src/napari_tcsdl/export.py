@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ._validation import CorruptFileError, InputError, OutputError
 from .decoder_choice import check_states_uncertainty
-from .decoding import Decoder
+from .decoding import Decoder, Progress, no_progress, part_of
 from .describe import software_versions
 from .io import CompressedMovie, TiffStack, check_free, new_files, told_of
-from .pipeline import Progress, consistency_map, no_progress, part_of
+from .pipeline import consistency_map
 from .settings import Settings
 
 FRAMES, UNCERTAINTY, CONSISTENCY = "frames", "uncertainty", "consistency"

@@ -83,6 +83,11 @@ class NoiseSpectrum:
         """Which of level, gain, read noise and correlation :attr:`spoilt` warns of."""
         return NUMBERS if self.excess > TOLERANCE else self.doubt.unsure()
 
+    @property
+    def left(self) -> float:
+        """What of :attr:`excess` is so slight that :func:`measure_noise` leaves it in the model."""
+        return self.excess if abs(self.excess) <= _SLIGHT else 0.0
+
     @cached_property
     def correlation(self) -> NDArray[np.float64]:
         """(5, 5) correlation of the noise of neighbouring pixels, 1 in the middle."""
@@ -160,7 +165,7 @@ def measure_noise(frames: NDArray[Any]) -> MeasuredNoise:
         return MeasuredNoise(model, _WHITE)
     spectrum, kernel = _measured(frames, model, parts.weights)
     # So little is within what a few windows may be wrong by; the model is of all pixels.
-    excess = spectrum.excess if abs(spectrum.excess) > _SLIGHT else 0.0
+    excess = spectrum.excess - spectrum.left
     expected = _mean_variance(frames, model) / (1 + excess)
     if kernel is not None:
         # The slope once more, by the frequencies that the scene leaves alone.

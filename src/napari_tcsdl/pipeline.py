@@ -8,7 +8,7 @@ however long the movie is. ``progress`` is called with a fraction 0 … 1 and ma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,95 +16,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._validation import InputError, check_compression_ratio
-from .companding import companding_table
-from .decoding import Decoder, ReconstructedBlock
-from .decoding import Progress as Progress  # whoever calls the pipeline needs it
-from .encoder import Encoder, Measurement, measurement_dtype
-from .io import CompressedMovie, CompressedWriter, Header, Storage, open_compressed
-from .level import Level, level_of, sampled_measurements, typical_level
-from .masks import Masks
+from .decoding import Decoder, Progress, ReconstructedBlock, no_progress, part_of
+from .encoding import MovieStatistics, encode_block, make_masks, make_storage, measure_statistics
+from .io import CompressedMovie, CompressedWriter, Header, open_compressed
+from .judging import judged_deviation
 from .movie import Movie
-from .noise import NoiseModel
-from .noise_spectrum import NoiseSpectrum, measure_noise
 from .persistence import persistence_of
 from .settings import Settings
 from .storage import measure_raw_coding
 
-FRAMES_PER_READ = 8
-"""Frames read at a time while encoding: one group of the encoder's mask bytes."""
-
-
-def no_progress(fraction: float) -> None:
-    """Ignore progress."""
-
-
 # --- compress ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class MovieStatistics:
-    """What the decoder must know of the raw movie; stored with the measurements.
+def make_header(
+    movie: Movie,
+    settings: Settings,
+    statistics: MovieStatistics,
+    progress: Progress = no_progress,
+) -> Header:
+    """Describe ``movie`` for the compressed file, with what only raw frames tell.
 
-    ``value_range`` is (p0.01, p99.99) [detector units] of the sampled frames: single hot pixels
-    must not set the scale of a decoder, or of JPEG's 8 bits. ``spectrum`` is how the noise is
-    correlated; its ``spoilt`` warns where motion spoils both.
+    How long structure lasts, bytes of raw frames and, where ``settings`` ask for it, how far the
+    decoder's deviation is right: that decodes a sample.
+
+    Raises
+    ------
+    InputError, CorruptFileError, DeviceError
+        If the deviation cannot be judged, as :func:`napari_tcsdl.judging.judged_deviation`.
     """
-
-    value_range: tuple[float, float]
-    noise: NoiseModel
-    spectrum: NoiseSpectrum
-
-
-def measure_statistics(movie: Movie) -> MovieStatistics:
-    """Value range and noise model from a bounded number of frames of ``movie``."""
-    sample = movie.sample()
-    n_frames, height, width = movie.shape
-    consecutive = int(np.clip(2**25 // (height * width), 2, min(n_frames, 16)))
-    noise, spectrum = measure_noise(movie.read(0, consecutive))
-    return MovieStatistics(_robust_range(sample), noise, spectrum)
-
-
-def _robust_range(sample: NDArray[Any]) -> tuple[float, float]:
-    values = sample.ravel()
-    low, high = np.percentile(values[:: max(1, values.size // 2**22)], (0.01, 99.99))
-    return float(low), float(high)
-
-
-def make_masks(settings: Settings, frame_shape: tuple[int, int]) -> Masks:
-    """Masks of ``settings`` for frames of ``frame_shape`` (H, W); never larger than a frame."""
-    height, width = frame_shape
-    side = settings.mask_tile or max(frame_shape)
-    tile = (min(side, height), min(side, width))
-    return Masks.create(
-        settings.compression_ratio,
-        kind=settings.masks,
-        seed=settings.seed,
-        tile=tile,
-        exposures=settings.exposures,
-    )
-
-
-def make_storage(movie: Movie, settings: Settings, statistics: MovieStatistics) -> Storage:
-    """How measurements of ``movie`` are to be stored: their table of values, and their coding."""
-    masks = make_masks(settings, (1, 1))  # as many exposures as those of a whole frame
-    most = masks.exposures or settings.compression_ratio  # of a pixel in a block
-    expected = most * statistics.value_range[1]
-    integers = movie.dtype.kind != "f"
-    table = companding_table(
-        statistics.noise,
-        masks.openness * settings.compression_ratio,
-        most * int(np.iinfo(movie.dtype).max) if integers else expected,
-        settings.companding,
-        expected=expected,
-    )
-    return Storage(table, settings.entropy)
-
-
-def make_header(movie: Movie, settings: Settings, statistics: MovieStatistics) -> Header:
-    """Describe ``movie`` for the compressed file: how long structure lasts, bytes of raw frames."""
     storage = make_storage(movie, settings, statistics)
     coding = measure_raw_coding(movie, storage, statistics.noise)
-    return Header(
+    header = Header(
         shape=movie.shape,
         dtype=str(movie.dtype),
         pixel_size=movie.pixel_size,
@@ -117,33 +59,10 @@ def make_header(movie: Movie, settings: Settings, statistics: MovieStatistics) -
         storage=storage,
         raw_coding=coding,
     )
-
-
-def encode_block(
-    movie: Movie, first_frame: int, masks: Masks, storage: Storage | None = None
-) -> tuple[Measurement, Masks]:
-    """Encode the block that begins at ``first_frame``: Y as a file of this ``storage`` gives it.
-
-    Without ``storage``, or where it keeps sums exactly, Y is exact.
-
-    A last block of fewer than B frames gets masks of its own length
-    (:meth:`Masks.shortened`), so that none of its pixels stays unexposed.
-    """
-    n_frames = min(masks.compression_ratio, movie.shape[0] - first_frame)
-    stop = first_frame + n_frames
-    block_masks = masks.shortened(n_frames)
-    encoder = Encoder(block_masks, movie.shape[1:], movie.dtype)
-    finished: list[Measurement] = []
-    for start in range(first_frame, stop, FRAMES_PER_READ):
-        finished += encoder.add(movie.read(start, min(start + FRAMES_PER_READ, stop)))
-    (measurement,) = finished
-    # A short block could do with fewer bits, but one file has one pixel type.
-    dtype = measurement_dtype(movie.dtype, masks.compression_ratio)
-    values, table = measurement.values, storage.companding if storage else None
-    if table is not None:
-        values = table.expand(table.compress(values))
-    values = values.astype(dtype, copy=False)
-    return replace(measurement, values=values, first_frame=first_frame), block_masks
+    if settings.deviation == "stated":
+        return header
+    deviation = judged_deviation(movie, settings, header, statistics, progress)
+    return replace(header, deviation=deviation)
 
 
 def compress(
@@ -171,36 +90,16 @@ def compress(
     n_frames = movie.shape[0]
     check_compression_ratio(settings.compression_ratio, n_frames)
     masks = make_masks(settings, movie.shape[1:])
-    header = make_header(movie, settings, measure_statistics(movie))
+    steps = 2 if settings.deviation == "judged" else 1
+    judging = part_of(progress, range(1), steps)
+    encoding = part_of(progress, range(steps - 1, steps), steps)
+    header = make_header(movie, settings, measure_statistics(movie), judging)
     with CompressedWriter(path, masks, header, overwrite=overwrite) as writer:
         for first in range(0, n_frames, settings.compression_ratio):
             measurement, block_masks = encode_block(movie, first, masks, header.storage)
             writer.append(measurement, block_masks)
-            progress((first + measurement.n_frames) / n_frames)
+            encoding((first + measurement.n_frames) / n_frames)
     return open_compressed(path)
-
-
-def level_of_movie(
-    movie: Movie,
-    masks: Masks,
-    progress: Progress = no_progress,
-    storage: Storage | None = None,
-) -> Level | None:
-    """Level that :func:`~napari_tcsdl.decoding.level_of_file` will find once it is compressed.
-
-    ``storage`` is how its measurements will be stored; None where they are kept exactly. Blocks
-    with frames that cannot be encoded are passed over: they are complained of when their turn
-    comes.
-    """
-    ratio = masks.compression_ratio
-    levels = []
-    for index in sampled_measurements(movie.shape[0], ratio):
-        progress(0.0)
-        try:
-            levels.append(level_of(*encode_block(movie, index * ratio, masks, storage)))
-        except InputError:
-            continue
-    return typical_level(levels)
 
 
 # --- reconstruct ------------------------------------------------------------------------------
@@ -240,11 +139,6 @@ def _blocks(decoder: Decoder, count: int, progress: Progress) -> Iterator[Recons
         group = decoder.group(index)
         yield decoder.block(index, part_of(progress, group, count))
         progress(group.stop / count)
-
-
-def part_of(progress: Progress, part: range, count: int) -> Progress:
-    """Map the progress of steps ``part`` of ``count`` to the progress of the whole."""
-    return lambda fraction: progress((part.start + fraction * len(part)) / count)
 
 
 def consistency_map(

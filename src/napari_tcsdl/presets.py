@@ -29,6 +29,7 @@ OPTIONS = {
     "mask_tile": "--mask-tile",
     "companding": "--companding",
     "entropy": "--entropy",
+    "deviation": "--deviation",
     "decoder": "--decoder",
     "weights": "--weights",
     "device": "--device",

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from . import metrics
 from ._validation import InputError
 from .bm3d_part import WHOLE, Effort, Part, is_worth_it
+from .decoding import Progress, no_progress
 from .denoise import DENOISED_REFERENCE, denoise_reference
+from .encoding import MovieStatistics
 from .movie import Movie
 from .noise import NoiseModel
 from .noise_spectrum import NoiseSpectrum
-from .pipeline import MovieStatistics, Progress, no_progress
 from .reference_cache import DEFAULT_STORE, CachedFrames, ReferenceStore
 
 GRID = 4

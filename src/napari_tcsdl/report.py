@@ -13,11 +13,11 @@ import numpy as np
 
 from ._all_or_nothing import all_or_nothing, check_unused
 from .comparison import BlockResult, Comparison, FrameScores, compare, mean_scores
+from .decoding import Progress, no_progress
 from .describe import movie_facts, software_versions, write_text
 from .figures import FigureData, save_comparison_figure
 from .io import open_compressed
 from .movie import Movie
-from .pipeline import Progress, no_progress
 from .settings import Settings
 from .storage import storage_ratios
 

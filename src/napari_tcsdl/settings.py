@@ -13,6 +13,8 @@ from .companding import check_fraction
 
 REFERENCES = ("denoised", "raw", "truth")
 
+DEVIATIONS = ("stated", "judged")
+
 SMALLEST_TILE = 64
 """[px] Smaller decoder tiles would be mostly overlap."""
 
@@ -40,6 +42,9 @@ class Settings:
     entropy
         How their numbers are coded: ``zstd``, which every zarr 3 reader has, or ``jpegls``,
         ``jpegxl`` or ``best`` (the smallest of all for each chunk), which want this package.
+    deviation
+        ``stated`` as the decoder does by itself, or ``judged`` by raw frames while they are there:
+        a sample of the movie is decoded, and the factor that it asks for kept in the file.
     decoder
         A key of :data:`napari_tcsdl.reconstruction.RECONSTRUCTORS`.
     weights
@@ -60,6 +65,7 @@ class Settings:
     mask_tile: int = 64
     companding: float = 0.5
     entropy: str = "zstd"
+    deviation: str = "stated"
     decoder: str = "unfolding"
     weights: str | None = None
     device: str = "auto"
@@ -74,6 +80,7 @@ class Settings:
         check_fraction(self.companding)
         _check_choice("reference", self.reference, REFERENCES)
         _check_choice("entropy coding", self.entropy, ENTROPY_CODINGS)
+        _check_choice("deviation", self.deviation, DEVIATIONS)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON types."""

@@ -12,8 +12,8 @@ from napari_tcsdl._validation import Cancelled, InputError
 from napari_tcsdl.display.region import Region
 from napari_tcsdl.display.rescoring import DenoisedTarget, RescoreJob, StackTarget
 from napari_tcsdl.display.roles import RECONSTRUCTION
+from napari_tcsdl.encoding import measure_statistics
 from napari_tcsdl.movie import Movie
-from napari_tcsdl.pipeline import measure_statistics
 from napari_tcsdl.reference import make_reference
 
 

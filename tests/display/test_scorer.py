@@ -17,8 +17,8 @@ from napari_tcsdl.display.roles import BINNING, JPEG, RECONSTRUCTION
 from napari_tcsdl.display.scorer import DENOISED, OWN, RAW, Scorer
 from napari_tcsdl.display.session import Session
 from napari_tcsdl.display.store import ResultStore
+from napari_tcsdl.encoding import measure_statistics
 from napari_tcsdl.movie import Movie
-from napari_tcsdl.pipeline import measure_statistics
 from napari_tcsdl.reference import make_reference
 from napari_tcsdl.settings import Settings
 

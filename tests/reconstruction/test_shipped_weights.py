@@ -7,10 +7,11 @@ import torch
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.decoder_choice import check_decoder
 from napari_tcsdl.encoder import encode
+from napari_tcsdl.encoding import make_masks
 from napari_tcsdl.measurement import Phi
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import estimate_noise
-from napari_tcsdl.pipeline import compress, make_masks, reconstruct
+from napari_tcsdl.pipeline import compress, reconstruct
 from napari_tcsdl.reconstruction import (
     RECONSTRUCTORS,
     load_checkpoint,

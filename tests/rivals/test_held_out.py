@@ -12,12 +12,12 @@ from scipy import ndimage
 
 from napari_tcsdl import codecs
 from napari_tcsdl._validation import Cancelled, InputError
+from napari_tcsdl.encoding import MovieStatistics, measure_statistics
 from napari_tcsdl.frc import FrcCurve
 from napari_tcsdl.held_out_frames import split
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.noise import NoiseModel
 from napari_tcsdl.noise_spectrum import NoiseSpectrum
-from napari_tcsdl.pipeline import MovieStatistics, measure_statistics
 from napari_tcsdl.rivals import Study, StudyOptions, study
 from napari_tcsdl.rivals.halves import SampledFrames, known_resolution
 from napari_tcsdl.rivals.held_out import MOST_EXCESS, TOO_LARGE, cannot_split

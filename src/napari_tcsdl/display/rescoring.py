@@ -116,7 +116,7 @@ class DenoisedTarget:
 def denoised_reference(movie: Movie, step: Step) -> Reference:
     """Measure the noise of ``movie`` and the range of its denoised frames, or find what is kept."""
     # Imported here, in the thread: numba and scikit-image take their time to load.
-    from ..pipeline import measure_statistics
+    from ..encoding import measure_statistics
     from ..reference import make_reference
 
     step()

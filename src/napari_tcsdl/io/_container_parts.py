@@ -16,6 +16,7 @@ from zarr.storage import MemoryStore, StorePath
 
 from .._validation import CorruptFileError, InputError, TcsdlError
 from ..companding import Companding
+from ..deviation import JudgedDeviation
 from ..masks import Masks
 from ..noise import NoiseModel
 from ..persistence import Persistence
@@ -117,6 +118,7 @@ def parse_header(name: str, tcsdl: dict[str, Any]) -> tuple[Header, int]:
             frame_time=number("frame_time"),
             noise=_noise(tcsdl["noise"]),
             persistence=_persistence(tcsdl.get("persistence")),
+            deviation=_deviation(tcsdl.get("deviation")),
             source=str(tcsdl["source"]),
             settings=_settings(tcsdl["settings"]),
             storage=_storage(tcsdl),
@@ -148,6 +150,11 @@ def _noise(value: Any) -> dict[str, float | None] | None:
 def _persistence(value: Any) -> Persistence | None:
     """None also in files of before it was measured."""
     return None if value is None else Persistence.from_json(value)
+
+
+def _deviation(value: Any) -> JudgedDeviation | None:
+    """None also in files of before it was judged."""
+    return None if value is None else JudgedDeviation.from_json(value)
 
 
 def _settings(value: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ import numpy as np
 
 from .. import __version__
 from ..companding import Companding
+from ..deviation import JudgedDeviation
 from ..encoder import measurement_dtype
 from ..masks import Masks
 from ..noise import NoiseModel
@@ -82,6 +83,9 @@ class Header:
     persistence
         How long structure lasts, measured on raw frames; None where it was not, as in files of
         before.
+    deviation
+        How far the deviation that a decoder states is right for this movie, judged by raw frames;
+        None where it was not.
     source
         Name of the movie.
     settings
@@ -100,6 +104,7 @@ class Header:
     frame_time: float | None = None
     noise: dict[str, Any] | None = None
     persistence: Persistence | None = None
+    deviation: JudgedDeviation | None = None
     source: str = "movie"
     settings: dict[str, Any] = field(default_factory=dict)
     storage: Storage = field(default_factory=Storage)
@@ -189,6 +194,7 @@ def root_document(header: Header, masks: Masks, ledger: Ledger) -> bytes:
             "value_range": list(header.value_range),
             "noise": header.noise,
             "persistence": header.persistence.to_json() if header.persistence else None,
+            "deviation": header.deviation.to_json() if header.deviation else None,
             "source": header.source,
             "settings": header.settings,
             "storage": storage_metadata(header.storage),

@@ -127,6 +127,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(document["config"], state, document["about"])
 
 
+def digest_of(path: Path) -> str:
+    """Sha256 of the tensors of a checkpoint, as NAME.json names it; ``path`` is as for loading.
+
+    Raises
+    ------
+    InputError, CorruptFileError
+        As :func:`load_checkpoint`, of NAME.json.
+    """
+    facts = _files(path)[1]
+    return str(_parse(_read(facts), facts.name)["sha256"])
+
+
 def check_trained_for(
     checkpoint: Checkpoint, decoder: str, kind: str, compression_ratio: int
 ) -> None:

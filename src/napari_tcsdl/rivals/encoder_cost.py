@@ -12,8 +12,8 @@ from typing import Any
 from .._jobs import run_jobs
 from ..codecs import Codec
 from ..encoder import Encoder
+from ..encoding import make_masks
 from ..io import Storage, stored_size
-from ..pipeline import make_masks
 from ..settings import Settings
 from .frames import FrameFile
 from .material import Material

@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..decoding import Progress, part_of
 from ..movie import Movie
-from ..pipeline import Progress, part_of
 from ..reference import Reference
 
 

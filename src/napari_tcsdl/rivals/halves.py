@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._sampled import evenly_spaced
+from ..encoding import MovieStatistics
 from ..frc import FrcCurve
 from ..held_out_frames import MOST_PIXELS, held_out_scores
 from ..movie import Movie
 from ..noise import NoiseModel
-from ..pipeline import MovieStatistics
 from .frames import FrameFile, Part
 from .rival_facts import HeldOutScore
 

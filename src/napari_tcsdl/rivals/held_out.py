@@ -9,11 +9,13 @@ from typing import Any
 from .._jobs import Failure, run_jobs
 from .._validation import Cancelled, InputError, TcsdlError
 from ..codecs import Codec, decode_movie, encode_movie
+from ..decoding import Progress, part_of
+from ..encoding import MovieStatistics, measure_statistics
 from ..frc import HALVES_THRESHOLD, frc_halves
 from ..held_out_frames import split
 from ..io import CompressedMovie
 from ..movie import Movie
-from ..pipeline import MovieStatistics, Progress, compress, measure_statistics, part_of, reconstruct
+from ..pipeline import compress, reconstruct
 from ..settings import Settings
 from .frames import FrameFile, FramePieces, Part
 from .halves import Halves, Judged, SampledFrames

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from .. import __version__, metrics
 from ..codecs import CheapCodec, Codec, SumStorage
+from ..decoding import Progress, part_of
 from ..io import CompressedMovie
 from ..movie import Movie
 from ..noise import NoiseModel
-from ..pipeline import Progress, compress, part_of, reconstruct
+from ..pipeline import compress, reconstruct
 from ..settings import Settings
 from .beyond import scores_beyond
 from .material import Material

@@ -13,10 +13,11 @@ from .. import metrics
 from .._jobs import Failure, run_jobs
 from .._validation import InputError, OutputError, check_compression_ratio
 from ..decoder_choice import check_decoder
+from ..decoding import Progress, no_progress, part_of
 from ..describe import movie_facts, software_versions
+from ..encoding import MovieStatistics, measure_statistics
 from ..io import Storage
 from ..movie import Movie
-from ..pipeline import MovieStatistics, Progress, measure_statistics, no_progress, part_of
 from ..reference import Reference, make_reference
 from ..settings import Settings
 from ..storage import storage_ratios
@@ -97,7 +98,9 @@ class _Run:
         options: StudyOptions,
         on_rival: Callable[[Rival], None],
     ) -> None:
-        self.movie, self.path, self.settings = movie, path, settings
+        # A study is about frames and bytes, and times the encoder alone.
+        self.movie, self.path = movie, path
+        self.settings = replace(settings, deviation="stated")
         self.options, self.on_rival = options, on_rival
         self.codecs, self.lattice = options.codecs(), options.substance()
         self.start = time.perf_counter()

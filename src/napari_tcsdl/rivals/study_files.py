@@ -15,9 +15,9 @@ import numpy as np
 
 from .._all_or_nothing import all_or_nothing, check_unused
 from .._validation import CorruptFileError, InputError
+from ..decoding import Progress, no_progress
 from ..describe import write_text
 from ..movie import Movie
-from ..pipeline import Progress, no_progress
 from ..settings import Settings
 from .options import StudyOptions
 from .points import LADDER, Rival, Shown, Study

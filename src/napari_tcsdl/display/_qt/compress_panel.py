@@ -22,7 +22,7 @@ from .results import BytesTable
 from .worker import Worker
 
 ROWS = ("layer", "ratio", "masks")
-MORE = ("seed", "exposures", "mask_tile", "companding", "entropy")
+MORE = ("seed", "exposures", "mask_tile", "companding", "entropy", "deviation")
 WHAT = (
     "Writes the measurements of the movie into a .tcs.zarr file: what a detector would store. The "
     "movie itself stays as it is."

@@ -33,7 +33,7 @@ from .controls import (
     whole,
 )
 from .opening import OpenButton
-from .words import ENTROPIES, EVERYTHING, LABELS, MASKS, OF_MOVIE, REFERENCES, TIPS
+from .words import DEVIATIONS, ENTROPIES, EVERYTHING, LABELS, MASKS, OF_MOVIE, REFERENCES, TIPS
 
 
 class SettingsForm(QWidget):
@@ -73,6 +73,7 @@ class SettingsForm(QWidget):
         self.companding.setSuffix(" σ")
         self.companding.setSpecialValueText("none, kept exactly")
         self.entropy = choice(ENTROPIES)
+        self.deviation = choice(DEVIATIONS)
         self.masks = choice(MASKS)
         self.decoder = choice({Settings.decoder: title_of(Settings.decoder)})
         self.weights = QLineEdit()
@@ -124,7 +125,8 @@ class SettingsForm(QWidget):
         self.reference.currentIndexChanged.connect(self._on_reference)
         self.decoder.currentIndexChanged.connect(self._explain_decoder)
         self.find_weights.clicked.connect(self._ask_for_weights)
-        for combo in (self.truth, self.masks, self.entropy, self.decoder, self.device):
+        combos = (self.truth, self.masks, self.entropy, self.deviation, self.decoder, self.device)
+        for combo in combos:
             combo.currentIndexChanged.connect(self.edited)
         for box in (self.ratio, self.seed, self.exposures, self.mask_tile, self.decode_tile):
             box.valueChanged.connect(self.edited)
@@ -166,6 +168,7 @@ class SettingsForm(QWidget):
             mask_tile=self.mask_tile.value(),
             companding=self.companding.value(),
             entropy=self.entropy.currentData() or before.entropy,
+            deviation=self.deviation.currentData() or before.deviation,
             decoder=self.decoder.currentData() or before.decoder,
             weights=self.weights.text().strip() or None,
             device=self.device.currentData() or before.device,
@@ -192,6 +195,7 @@ class SettingsForm(QWidget):
         names = {
             self.masks: settings.masks,
             self.entropy: settings.entropy,
+            self.deviation: settings.deviation,
             self.decoder: settings.decoder,
             self.device: settings.device,
             self.reference: settings.reference,

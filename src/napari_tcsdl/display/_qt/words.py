@@ -11,6 +11,7 @@ ENTROPIES = {
     "jpegxl": "JPEG XL",
     "best": "the smallest of them",
 }
+DEVIATIONS = {"stated": "as the decoder states it", "judged": "judged by raw pixels"}
 REFERENCES = {
     "denoised": "denoised raw frames",
     "raw": "raw frames",
@@ -33,6 +34,9 @@ TIPS = {
     "Half of one halves the bytes and adds 2 % to the variance of the noise.",
     "entropy": "How the numbers are coded. Every zarr reader knows the standard one; the others "
     "take a few per cent less.",
+    "deviation": "The uncertainty of the frames. Judged: a sample is decoded while raw frames are "
+    "there, and pixels that no mask opened tell how far the decoder's own statement is right for "
+    "this movie. Some 250 frames of 256 × 256 px are decoded for it.",
     "decoder": "How frames are recovered from a measurement.",
     "weights": "Weights of a learned decoder, such as those that were fine-tuned on your movie. "
     "Empty for those that come with the package.",
@@ -50,14 +54,18 @@ LABELS = {
     "mask_tile": "mask tile",
     "companding": "rounding",
     "entropy": "coding",
+    "deviation": "uncertainty",
     "decode_tile": "decode in",
 }
 OF_MOVIE = (
     *("ratio", "masks", "seed", "exposures", "mask_tile", "companding", "entropy"),
-    *("reference", "truth"),
+    *("deviation", "reference", "truth"),
 )
 """Rows that a compressed file has settled."""
 EVERYTHING = (
     ("layer", "ratio", "masks", "decoder", "device", "reference", "truth"),
-    ("seed", "exposures", "mask_tile", "companding", "entropy", "weights", "decode_tile"),
+    (
+        *("seed", "exposures", "mask_tile", "companding", "entropy", "deviation"),
+        *("weights", "decode_tile"),
+    ),
 )
