@@ -255,7 +255,7 @@ def settings_of(options: argparse.Namespace, ratio: int) -> Settings:
     """Return the settings at one B, with what --set gives put over them."""
     usual = Settings(compression_ratio=ratio, reference="truth", device=options.device)
     given = dict(text.split("=", 1) for text in options.set)
-    plain = {"decoder", "entropy", "weights"}
+    plain = {"decoder", "deviation", "entropy", "weights"}
     values = {name: text if name in plain else json.loads(text) for name, text in given.items()}
     return Settings.from_json(usual.to_json() | values)
 

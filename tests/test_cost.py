@@ -1,5 +1,7 @@
 """The estimate against the work that is really done; times only where no clock decides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from napari_tcsdl._trials import Trial, _decode, _trial_block, decoding_trial
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.cost import WORKING_SET, estimate
 from napari_tcsdl.decoder_choice import weights_of
+from napari_tcsdl.judging import sample_places
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.reconstruction import RECONSTRUCTORS
 from napari_tcsdl.settings import Settings
@@ -70,6 +73,19 @@ def test_a_comparison_takes_longer_than_its_frames(monkeypatch):
     assert denoised.memory_bytes > frames_only.memory_bytes
     assert "rivals, scores and reference" in denoised.how
     assert "rivals" not in frames_only.how
+
+
+def test_judging_the_deviation_is_decoding_a_sample(known_rates):
+    shape, settings = (100, 300, 200), Settings(compression_ratio=10, device="cpu", reference="raw")
+    judged = replace(settings, deviation="judged")
+    stated, more = (estimate(shape, np.uint8, s).seconds for s in (settings, judged))
+    places = sample_places(shape, 10, known_rates.context_frames)
+    assert len(places) == 4
+    assert more - stated == pytest.approx(RATE * 4 * 60 * 256 * 200)
+    only = [estimate(shape, np.uint8, s, compared=False).seconds for s in (settings, judged)]
+    assert only[0] == only[1]
+    with pytest.raises(InputError, match="got decoder 'gap_tv', which states no uncertainty"):
+        estimate(shape, np.uint8, replace(judged, decoder="gap_tv"))
 
 
 def test_tiles_bound_the_memory(known_rates):

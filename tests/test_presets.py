@@ -15,7 +15,8 @@ from napari_tcsdl.settings import Settings
 
 OTHER = Settings(
     compression_ratio=7, masks="bernoulli", exposures=None, seed=3, mask_tile=16, decoder="gap_tv",
-    weights="my weights/it's.safetensors", device="cpu", decode_tile=128, reference="raw",
+    deviation="judged", weights="my weights/it's.safetensors", device="cpu", decode_tile=128,
+    reference="raw",
 )  # fmt: skip
 
 

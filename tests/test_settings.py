@@ -31,6 +31,11 @@ def test_an_unknown_entropy_coding_is_refused():
         Settings(entropy="zip")
 
 
+def test_an_unknown_deviation_is_refused():
+    with pytest.raises(InputError, match="got deviation 'right', expected one of stated, judged"):
+        Settings(deviation="right")
+
+
 def test_an_unknown_reference_is_refused():
     with pytest.raises(InputError, match="got reference 'best', expected one of denoised, raw"):
         Settings(reference="best")

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .noise import NoiseModel
 
-LEAST_PIXELS = 10_000
+LEAST_PIXELS = 1_000
 """Unseen pixels, over all samples, below which nothing is said."""
 
 _CLASSES = 10  # of pixels, by their stated deviation: each counts the same, as its pixels do

@@ -24,7 +24,7 @@ def form(qtbot):
 
 def test_every_control_has_a_tooltip(form):
     controls = [*form.findChildren(QComboBox), *form.findChildren(QAbstractSpinBox)]
-    assert len(controls) == 13
+    assert len(controls) == 14
     assert all(control.toolTip() for control in controls)
     named = [label for label in form.findChildren(QLabel) if label.text()]
     assert all(label.toolTip() for label in named)
@@ -230,3 +230,11 @@ def test_rounding_and_coding_are_settings_and_survive_an_edit(form):
     form.companding.setValue(0)
     assert form.companding.text() == "none, kept exactly"
     assert form.settings() == Settings(companding=0, entropy="jpegls", seed=9)
+
+
+def test_a_judged_uncertainty_is_a_choice_that_is_told_and_shown(form, qtbot):
+    with qtbot.waitSignal(form.edited, timeout=500):
+        form.deviation.setCurrentIndex(form.deviation.findData("judged"))
+    assert form.settings() == Settings(deviation="judged")
+    form.show_settings(Settings())
+    assert form.deviation.currentText() == "as the decoder states it"

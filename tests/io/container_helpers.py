@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 
+from napari_tcsdl.deviation import JudgedDeviation
 from napari_tcsdl.io import CompressedWriter, Header
 from napari_tcsdl.persistence import Persistence
 
@@ -20,6 +21,7 @@ HEADER = Header(
     frame_time=0.04,
     noise={"gain": 30.0, "offset_variance": 2.0},
     persistence=Persistence((8.0, 4.0, 2.0, -0.5, 0.25), (1.0, 0.5, 0.0, 0.0, 0.0), 0.125),
+    deviation=JudgedDeviation(0.9, 0.03, "0f" * 32),
     source="movie.tif",
     settings={"compression_ratio": RATIO},
 )

@@ -149,6 +149,8 @@ def test_a_file_that_grows_while_it_is_opened(path, masks, measurements, ahead):
      ("settings", []), ("settings", "B=4"), ("persistence", [1.0]), ("persistence", {}),
      ("persistence", {"whole": [1.0], "quiet": [1.0], "error": 0.1}),
      ("persistence", {"whole": [1] * 5, "quiet": [1] * 5, "error": 10**400}),
+     ("deviation", [1.0]), ("deviation", {"factor": 0.9, "error": 0.1}),
+     ("deviation", {"factor": -0.9, "error": 0.1, "weights": ""}),
      ("pixel_size", 10**400), ("value_range", [0, 10**400])],
 )  # fmt: skip
 def test_entries_of_the_wrong_kind_are_found_on_opening(written, key, value):

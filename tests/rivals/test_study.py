@@ -66,7 +66,14 @@ def path(tmp_path_factory) -> Path:
 def made(movie, truth, path, table) -> Study:
     """A study, all in this process."""
     options = StudyOptions(processes=0, ratios=(2, 9), decoders=("gap_tv",))
-    return study(movie, path, SETTINGS, options, truth=truth)
+    judged = replace(SETTINGS, deviation="judged")
+    return study(movie, path, judged, options, truth=truth)
+
+
+def test_a_study_times_the_encoder_alone(made, path):
+    """It judges no deviation, which decodes: the time would be taken for that of encoding."""
+    assert made.settings["deviation"] == "stated"
+    assert open_compressed(path).header.deviation is None
 
 
 def test_it_holds_everyone_with_real_bytes(made, movie, path):

@@ -1,0 +1,168 @@
+"""Compressing with a judged deviation: what is sampled, what is kept, who makes use of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_tcsdl._validation import InputError
+from napari_tcsdl.comparison import compare
+from napari_tcsdl.decoder_choice import weights_of
+from napari_tcsdl.decoding import Decoder, no_progress
+from napari_tcsdl.deviation import JudgedDeviation
+from napari_tcsdl.encoding import measure_statistics
+from napari_tcsdl.io import open_compressed
+from napari_tcsdl.judging import judged_deviation, known_noise, sample_places
+from napari_tcsdl.movie import Movie
+from napari_tcsdl.pipeline import compress, make_header
+from napari_tcsdl.reconstruction.checkpoint import digest_of
+from napari_tcsdl.settings import Settings
+
+SETTINGS = Settings(compression_ratio=5, device="cpu", deviation="judged")
+STATED = replace(SETTINGS, deviation="stated")
+GAP_TV = replace(SETTINGS, decoder="gap_tv")
+
+
+def particle(n_frames=10, side=64, seed=0, electrons=9.0):
+    """A particle that drifts over a film, in counts."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    centre = side / 2 + np.arange(n_frames)[:, None, None]
+    disc = 1 / (1 + np.exp((np.hypot(y - side / 2, x - centre) - side / 5) / 2))
+    return rng.poisson(electrons * (1 + disc)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    path = tmp_path_factory.mktemp("judged") / "m.tcs.zarr"
+    return compress(Movie(particle()), path, SETTINGS)
+
+
+def test_the_file_keeps_the_factor_and_of_which_weights(judged):
+    deviation = judged.header.deviation
+    assert deviation.weights == digest_of(weights_of(SETTINGS))
+    assert deviation.factor != 1
+    assert 0 < deviation.error < 0.3
+    assert open_compressed(judged.path).header.deviation == deviation
+
+
+def uncertainty(compressed, factor, weights=None):
+    weights = weights or compressed.header.deviation.weights
+    deviation = None if factor is None else JudgedDeviation(factor, 0.0, weights)
+    changed = replace(compressed, header=replace(compressed.header, deviation=deviation))
+    return Decoder(changed, SETTINGS).block(1)
+
+
+def test_the_uncertainty_is_multiplied_and_the_frames_stay(judged):
+    stated, doubled = uncertainty(judged, None), uncertainty(judged, 2.0)
+    np.testing.assert_array_equal(doubled.uncertainty, 2 * stated.uncertainty)
+    np.testing.assert_array_equal(doubled.frames, stated.frames)
+
+
+def test_a_judgement_of_other_weights_is_not_used(judged):
+    stated, other = uncertainty(judged, None), uncertainty(judged, 2.0, weights="0" * 64)
+    np.testing.assert_array_equal(other.uncertainty, stated.uncertainty)
+
+
+def test_a_decoder_that_was_not_judged_decodes_the_file(judged):
+    assert Decoder(judged, replace(GAP_TV, deviation="stated")).block(0).uncertainty is None
+    assert Decoder(judged, GAP_TV).block(0).uncertainty is None
+
+
+def test_without_being_asked_nothing_is_judged(tmp_path):
+    assert compress(Movie(particle()), tmp_path / "m.tcs.zarr", STATED).header.deviation is None
+
+
+def test_a_comparison_judges_too(judged, tmp_path):
+    settings = replace(SETTINGS, reference="raw")
+    movie = Movie(particle())
+    list(compare(movie, tmp_path / "m.tcs.zarr", settings))
+    found = open_compressed(tmp_path / "m.tcs.zarr").header.deviation
+    assert found.factor == pytest.approx(judged.header.deviation.factor, rel=1e-3)
+
+
+def test_a_decoder_that_states_none_is_refused_before_any_work(tmp_path):
+    path = tmp_path / "m.tcs.zarr"
+    sentence = r"got decoder 'gap_tv', which states no uncertainty, expected one that does \(unf"
+    for work in (compress, compare):
+        with pytest.raises(InputError, match=sentence):
+            work(Movie(particle()), path, GAP_TV)
+    assert not path.exists()
+
+
+def test_a_movie_too_small_to_judge_by_says_so_and_is_compressed(tmp_path):
+    movie = Movie(particle(5, 16), "tiny")
+    with pytest.warns(UserWarning, match=r"hardly a raw pixel of tiny .* at least 1,000 to judge"):
+        compressed = compress(movie, tmp_path / "m.tcs.zarr", SETTINGS)
+    assert compressed.header.deviation is None
+    assert compressed.complete
+
+
+def test_a_part_with_a_bad_frame_is_passed_over():
+    """Where it is encoded the frame is complained of: those before it must not be lost."""
+    frames = particle(20).astype(np.float32)
+    header = make_header(Movie(frames), STATED, measure_statistics(Movie(frames)))
+    bad = frames.copy()
+    bad[12, 3, 3] = np.nan
+    statistics = measure_statistics(Movie(frames))
+    with pytest.warns(UserWarning, match="got hardly a raw pixel of movie that no mask opens"):
+        assert judged_deviation(Movie(bad), SETTINGS, header, statistics, no_progress) is None
+
+
+# --- what is sampled ----------------------------------------------------------------------------
+
+
+def test_a_small_movie_is_sampled_whole():
+    (part,) = sample_places((63, 200, 256), 10, 4)
+    assert part == (range(60), 0, 0, 200, 256)
+
+
+@pytest.mark.parametrize("shape", [(1000, 512, 700), (61, 4096, 4096), (30, 257, 64)])
+@pytest.mark.parametrize("ratio", [2, 7, 30])
+def test_parts_are_whole_blocks_within_the_movie_and_differ(shape, ratio):
+    parts = sample_places(shape, ratio, 4)
+    assert 1 <= len(parts) == len(set(parts)) <= 4
+    for part in parts:
+        assert 0 <= part.frames.start < part.frames.stop <= shape[0]
+        assert part.frames.start % ratio == len(part.frames) % ratio == 0
+        assert part.bottom - part.top == min(256, shape[1])
+        assert part.right - part.left == min(256, shape[2])
+        assert part.top >= 0
+        assert part.left >= 0
+        assert part.bottom <= shape[1]
+        assert part.right <= shape[2]
+
+
+def test_parts_of_a_long_movie_are_of_its_beginning_and_its_end():
+    starts = [part.frames.start for part in sample_places((1000, 512, 512), 10, 4)]
+    assert min(starts) < 250
+    assert max(starts) > 700
+
+
+def test_of_frames_too_large_to_read_often_one_stretch_is_read():
+    assert len({part.frames for part in sample_places((600, 4096, 4096), 30, 4)}) == 1
+
+
+# --- what is known of the noise -----------------------------------------------------------------
+
+
+def test_counts_are_their_own_variance():
+    known = known_noise(measure_statistics(Movie(particle(16, 128))))
+    assert (known.counts, known.white, known.doubt) == (True, True, 0.0)
+
+
+def test_noise_with_gain_is_known_within_its_doubt():
+    rng = np.random.default_rng(3)
+    truth = np.broadcast_to(np.linspace(100, 900, 128), (16, 128, 128))
+    raw = truth + np.sqrt(5 * truth + 400) * rng.standard_normal(truth.shape)
+    statistics = measure_statistics(Movie(np.rint(raw).astype(np.uint16)))
+    known = known_noise(statistics)
+    expected = (5 * truth + 400).mean()
+    assert not known.counts
+    assert 0 < known.doubt < 0.05
+    assert known.model.variance(truth.mean()) == pytest.approx(expected, rel=3 * known.doubt)
+    # What is slight is left in the model that is stored, and taken off here.
+    more = replace(statistics, spectrum=replace(statistics.spectrum, excess=0.04))
+    less = replace(statistics, spectrum=replace(statistics.spectrum, excess=0.0))
+    levels = [known_noise(s).model.variance(truth.mean()) for s in (more, less)]
+    assert levels[1] / levels[0] == pytest.approx(1.04)
