@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import convolve
 
+from napari_tcsdl._validation import InputError
 from napari_tcsdl.deviation import JudgedDeviation, KnownNoise, Sample, judge
 from napari_tcsdl.noise import NoiseModel
 
@@ -77,7 +78,7 @@ def test_noise_that_neighbours_share_is_kept_out_by_closed_neighbours():
     white = rng.standard_normal(SHAPE)
     noise = convolve(white, SPREAD[None]) / np.sqrt((SPREAD**2).sum())
     raw = truth + np.sqrt(5 * truth + 40) * noise
-    part = sample(rng, truth, stated, raw, 1.0, leak=0.4)
+    part = sample(rng, truth, stated, raw, 1.0, leak=0.15)
     kept_out, taken_in = (judge([part], GAINED._replace(white=w), "") for w in (False, True))
     assert kept_out.factor == pytest.approx(1 / RIGHT, abs=2 * kept_out.error)
     assert taken_in.factor < 1 / RIGHT - 3 * taken_in.error
@@ -97,9 +98,17 @@ def test_what_is_not_known_of_the_noise_keeps_the_factor_near_1():
 
 def test_too_few_unseen_pixels_say_nothing():
     part = counted()
-    assert judge([part._replace(opened=np.ones(SHAPE, bool))], COUNTS, "") is None
     small = Sample(*(values[:, :10, :10] for values in part))
-    assert judge([small], COUNTS, "") is None
+    for samples in ([part._replace(opened=np.ones(SHAPE, bool))], [small], []):
+        with pytest.raises(InputError, match=r"got \d+ raw pixels that no mask opens, expected at"):
+            judge(samples, COUNTS, "")
+
+
+def test_noise_that_was_measured_too_high_is_noticed():
+    part = counted(level=200.0)
+    twice = KnownNoise(NoiseModel(2.0, 0.0), counts=False, white=True, doubt=0.01)
+    with pytest.raises(InputError, match="by less than their own noise as it was measured, exp"):
+        judge([part], twice, "")
 
 
 def test_it_survives_json():

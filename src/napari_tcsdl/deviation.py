@@ -21,11 +21,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ._validation import InputError
 from .noise import NoiseModel
 
-LEAST_PIXELS = 1_000
-"""Unseen pixels, over all samples, below which nothing is said."""
-
+_LEAST_PIXELS = 1_000
 _CLASSES = 10  # of pixels, by their stated deviation: each counts the same, as its pixels do
 _CUT = 6.0  # standard deviations, and electrons: what is farther off is no pixel that works
 
@@ -34,6 +33,8 @@ _CUT = 6.0  # standard deviations, and electrons: what is farther off is no pixe
 # movie, was measured on 42 whole movies held out from training (benchmarks/coverage.py).
 _TAILS = 0.85
 _USUAL_SPREAD = 0.4
+_LEAST_SQUARE = 0.1  # of the factor: no decoder is so unsure of itself
+_SURE = 2.0  # standard errors below 0, where no mean square is: the noise was measured wrong
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class KnownNoise(NamedTuple):
     doubt: float
 
 
-def judge(samples: Sequence[Sample], noise: KnownNoise, weights: str) -> JudgedDeviation | None:
+def judge(samples: Sequence[Sample], noise: KnownNoise, weights: str) -> JudgedDeviation:
     """Judge a stated deviation by the raw pixels that no mask opened.
 
     Parameters
@@ -123,10 +124,10 @@ def judge(samples: Sequence[Sample], noise: KnownNoise, weights: str) -> JudgedD
     weights
         Sha256 of the decoder's tensors.
 
-    Returns
-    -------
-    JudgedDeviation or None
-        None where too few pixels are unseen.
+    Raises
+    ------
+    InputError
+        If too few pixels are unseen, or differ from the estimate by less than their noise does.
 
     Notes
     -----
@@ -134,10 +135,26 @@ def judge(samples: Sequence[Sample], noise: KnownNoise, weights: str) -> JudgedD
     better it is known, the more of it is used: next to strong noise the error of a good decoder
     drowns in what is not known of the noise, and the factor stays near 1.
     """
+    ratio, error = _mean_square(samples, noise)
+    if ratio < -_SURE * error:
+        raise InputError(
+            "got raw pixels that differ from the estimate by less than their own noise as it was "
+            "measured, expected more to judge the deviation by; it stays as the decoder states it"
+        )
+    weight = _USUAL_SPREAD**2 / (_USUAL_SPREAD**2 + error**2)
+    factor = sqrt(max(1 + weight * (ratio - 1), _LEAST_SQUARE))
+    return JudgedDeviation(factor, _USUAL_SPREAD * sqrt(1 - weight) / (2 * factor), weights)
+
+
+def _mean_square(samples: Sequence[Sample], noise: KnownNoise) -> tuple[float, float]:
+    """Mean square of error over deviation, 1 where 68 % lie within, and its standard error."""
     parts = [_unseen(sample, noise) for sample in samples]
-    excess, variance, noisy = (np.concatenate(part) for part in zip(*parts, strict=True))
-    if len(excess) < LEAST_PIXELS:
-        return None
+    excess, variance, noisy = np.concatenate([np.empty((3, 0)), *parts], axis=1)
+    if len(excess) < _LEAST_PIXELS:
+        raise InputError(
+            f"got {len(excess):,} raw pixels that no mask opens, expected at least "
+            f"{_LEAST_PIXELS:,} to judge the deviation by; it stays as the decoder states it"
+        )
     edges = np.quantile(variance, np.linspace(0, 1, _CLASSES + 1)[1:-1])
     which = np.searchsorted(edges, variance)
     count = np.bincount(which, minlength=_CLASSES).clip(min=1).astype(np.float64)
@@ -147,19 +164,14 @@ def judge(samples: Sequence[Sample], noise: KnownNoise, weights: str) -> JudgedD
         return means
 
     stated = np.maximum(mean(variance), np.finfo(np.float32).tiny)
-    ratio = _TAILS * float((mean(excess) / stated).mean())
-    chance = float(np.sqrt((mean(excess**2) / count / stated**2).sum())) / _CLASSES
-    doubt = noise.doubt * float((mean(noisy) / stated).mean())
-    error = _TAILS * float(np.hypot(chance, doubt))
-    weight = _USUAL_SPREAD**2 / (_USUAL_SPREAD**2 + error**2)
-    factor = sqrt(max(1 + weight * (ratio - 1), 0.1))
-    return JudgedDeviation(factor, _USUAL_SPREAD * sqrt(1 - weight) / (2 * factor), weights)
+    chance = np.sqrt((mean(excess**2) / count / stated**2).sum()) / _CLASSES
+    doubt = noise.doubt * (mean(noisy) / stated).mean()
+    ratio = (mean(excess) / stated).mean()
+    return _TAILS * float(ratio), _TAILS * float(np.hypot(chance, doubt))
 
 
-def _unseen(
-    sample: Sample, noise: KnownNoise
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return (raw − x̂)² − noise, σ² and the noise of the pixels that Y does not hold."""
+def _unseen(sample: Sample, noise: KnownNoise) -> NDArray[np.float64]:
+    """Return (raw − x̂)² − noise, σ² and the noise of the n pixels that Y does not hold, (3, n)."""
     shut = ~sample.opened
     if not noise.white:
         inner = np.pad(shut, ((0, 0), (1, 1), (1, 1)))
@@ -173,4 +185,4 @@ def _unseen(
     raw, frames, variance = raw[works], frames[works], variance[works]
     # Of what is there, not of what is expected, and never clipped: only so it is without bias.
     noisy = raw if noise.counts else model.gain * raw + model.offset_variance
-    return (raw - frames) ** 2 - noisy, variance, noisy
+    return np.stack([(raw - frames) ** 2 - noisy, variance, noisy])

@@ -14,7 +14,7 @@ import numpy as np
 from ._validation import InputError
 from .decoder_choice import check_can_judge, check_decoder, weights_of
 from .decoding import Progress, context_of, part_of
-from .deviation import LEAST_PIXELS, JudgedDeviation, KnownNoise, Sample, judge
+from .deviation import JudgedDeviation, KnownNoise, Sample, judge
 from .encoding import MovieStatistics, encode_block, level_of_movie, make_masks
 from .level import Level
 from .movie import Movie
@@ -73,14 +73,11 @@ def judged_deviation(
             continue
         sample = _decoded(part, settings, header, reconstructor, level, share)
         samples.append(_without_margin(sample, movie.shape))
-    found = judge(samples, known_noise(statistics), digest_of(weights)) if samples else None
-    if found is None:
-        warnings.warn(
-            f"got hardly a raw pixel of {movie.name} that no mask opens, expected at least "
-            f"{LEAST_PIXELS:,} to judge the deviation by; it stays as the decoder states it",
-            stacklevel=2,
-        )
-    return found
+    try:
+        return judge(samples, known_noise(statistics), digest_of(weights))
+    except InputError as error:
+        warnings.warn(f"{movie.name}: {error}", stacklevel=2)
+        return None
 
 
 def known_noise(statistics: MovieStatistics) -> KnownNoise:
