@@ -45,8 +45,8 @@ def test_a_judged_deviation_is_an_option_and_told(movie_path, tmp_path):
     run("compress", movie_path, *options, "--deviation", "judged", "-o", path)
     judged = json.loads(run("info", path, "--json")[0])["deviation"]
     text, _ = run("info", path)
-    said = f"× {judged['factor']:.2f} ± {judged['error']:.2f}, judged by raw pixels"
-    assert re.search(rf"deviation +{said}\n", text)
+    said = f"× {judged['factor']:.2f} ± {judged['error']:.2f}, judged by raw pixels, of weights "
+    assert re.search(rf"deviation +{said}", text)
 
 
 def test_info_tells_the_storage_ratio_three_ways(compressed_path):

@@ -46,7 +46,7 @@ def counted(seed=0, times=1.0, level=20.0):
 def test_counts_tell_by_what_the_deviation_is_wrong(times, level):
     found = judge([counted(seed, times, level) for seed in range(3)], COUNTS, "weights")
     assert found.factor == pytest.approx(times / RIGHT, abs=3 * found.error)
-    assert found.error < 0.05
+    assert found.error < 0.065 * max(1, times)
     assert found.weights == "weights"
 
 
@@ -67,9 +67,45 @@ def test_seen_pixels_have_no_say():
 def test_pixels_that_do_not_work_have_no_say():
     part = counted()
     raw = part.raw.copy()
-    raw[:, 5, :40] = 60_000
+    raw[:, 5, :40] = 60_000  # hot
+    raw[:, 90, :40] = 0  # dead
     found, clean = (judge([p], COUNTS, "") for p in (part._replace(raw=raw), part))
     assert found.factor == pytest.approx(clean.factor, abs=0.01)
+
+
+@pytest.mark.parametrize("times", [3, 12])
+def test_a_decoder_that_is_far_too_sure_is_not_taken_for_dead_pixels(times):
+    """Where noise is weak its errors are many deviations, and many."""
+    rng, truth, stated = scene(level=400.0)
+    quiet = KnownNoise(NoiseModel(0.0, 1e-4), counts=False, white=True, doubt=0.0)
+    raw = truth + 0.01 * rng.standard_normal(SHAPE)
+    found = judge([sample(rng, truth, stated, raw, times)], quiet, "")
+    assert found.factor == pytest.approx(times / RIGHT, rel=0.05)
+
+
+def test_a_particle_that_the_decoder_missed_has_a_say():
+    part = counted()
+    frames = part.frames.copy()
+    frames[:, 20:60, 20:60] += 30 * part.deviation[:, 20:60, 20:60]
+    missed, found = (judge([p], COUNTS, "") for p in (part._replace(frames=frames), part))
+    assert missed.factor > 3 * found.factor
+
+
+def test_a_struck_pixel_has_no_say():
+    part = counted()
+    raw = part.raw.copy()
+    raw[(3, 7, 11), (30, 5, 99), (8, 120, 60)] = 60_000
+    struck, clean = (judge([p], COUNTS, "") for p in (part._replace(raw=raw), part))
+    assert struck.factor == pytest.approx(clean.factor, abs=0.01)
+
+
+def test_an_impossible_mean_square_is_refused_even_where_it_is_known_well():
+    rng, truth, stated = scene(level=400.0)
+    raw = truth + np.sqrt(5 * truth + 40) * rng.standard_normal(SHAPE)
+    part = sample(rng, truth, stated, raw, 0.0)
+    high = KnownNoise(NoiseModel(5.03, 40.0), counts=False, white=True, doubt=0.01)
+    with pytest.raises(InputError, match="expected more to judge the deviation by"):
+        judge([part._replace(deviation=30 * part.deviation)], high._replace(doubt=0.0), "")
 
 
 def test_noise_that_neighbours_share_is_kept_out_by_closed_neighbours():
@@ -93,7 +129,7 @@ def test_what_is_not_known_of_the_noise_keeps_the_factor_near_1():
     assert abs(unsure.factor - 1) < 0.1
     assert unsure.error > sure.error
     # Half of what is known of movies in general: nothing was learnt.
-    assert unsure.error == pytest.approx(0.2, rel=0.1)
+    assert unsure.error == pytest.approx(np.hypot(0.2, 0.06), rel=0.15)
 
 
 def test_too_few_unseen_pixels_say_nothing():
@@ -107,7 +143,7 @@ def test_too_few_unseen_pixels_say_nothing():
 def test_noise_that_was_measured_too_high_is_noticed():
     part = counted(level=200.0)
     twice = KnownNoise(NoiseModel(2.0, 0.0), counts=False, white=True, doubt=0.01)
-    with pytest.raises(InputError, match="by less than their own noise as it was measured, exp"):
+    with pytest.raises(InputError, match="by no more than their own noise as it was measured, exp"):
         judge([part], twice, "")
 
 

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 
-from napari_tcsdl._validation import InputError
+from napari_tcsdl._validation import Cancelled, InputError, OutputError
 from napari_tcsdl.comparison import compare
 from napari_tcsdl.decoder_choice import weights_of
 from napari_tcsdl.decoding import Decoder, no_progress
 from napari_tcsdl.deviation import JudgedDeviation
 from napari_tcsdl.encoding import measure_statistics
 from napari_tcsdl.io import open_compressed
-from napari_tcsdl.judging import judged_deviation, known_noise, sample_places
+from napari_tcsdl.judging import Part, in_memory, judged_deviation, known_noise, sample_places
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.pipeline import compress, make_header
 from napari_tcsdl.reconstruction.checkpoint import digest_of
@@ -90,9 +91,29 @@ def test_a_decoder_that_states_none_is_refused_before_any_work(tmp_path):
     assert not path.exists()
 
 
+def test_an_output_in_the_way_is_refused_before_a_sample_is_decoded(judged, monkeypatch):
+    def decode(*anything, **more):
+        raise AssertionError("nothing is to be decoded")
+
+    monkeypatch.setattr("napari_tcsdl.judging.in_memory", decode)
+    settings = replace(SETTINGS, reference="raw")
+    for work in (compress, lambda *given: list(compare(*given))):
+        with pytest.raises(OutputError, match="which exists already, expected a new name"):
+            work(Movie(particle()), judged.path, settings)
+
+
+def test_judging_can_be_stopped(tmp_path):
+    def stop(fraction):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        compress(Movie(particle()), tmp_path / "m.tcs.zarr", SETTINGS, progress=stop)
+    assert not (tmp_path / "m.tcs.zarr").exists()
+
+
 def test_a_movie_too_small_to_judge_by_says_so_and_is_compressed(tmp_path):
     movie = Movie(particle(5, 16), "tiny")
-    with pytest.warns(UserWarning, match=r"^tiny: got \d+ raw pixels that no mask opens, exp"):
+    with pytest.warns(UserWarning, match="^tiny: got .* to judge the deviation by; it stays"):
         compressed = compress(movie, tmp_path / "m.tcs.zarr", SETTINGS)
     assert compressed.header.deviation is None
     assert compressed.complete
@@ -141,8 +162,33 @@ def test_parts_of_a_long_movie_are_of_its_beginning_and_its_end():
     assert max(starts) > 700
 
 
-def test_of_frames_too_large_to_read_often_one_stretch_is_read():
-    assert len({part.frames for part in sample_places((600, 4096, 4096), 30, 4)}) == 1
+def test_frames_too_large_to_read_often_are_read_once_for_all_parts():
+    places = sample_places((600, 4096, 4096), 30, 4)
+    assert len(places) == 4
+    assert len({part.frames for part in places}) == 1
+    read = []
+
+    class Counted:
+        shape, dtype = (20, 300, 300), np.dtype(np.uint8)
+
+        def __getitem__(self, key):
+            read.append(key.start)
+            return np.full((1, 300, 300), key.start, np.uint8)
+
+    stretch = range(5, 9)
+    parts = [Part(stretch, 0, 0, 200, 200), Part(stretch, 100, 90, 300, 290)]
+    cut = [part for part, _ in in_memory(Movie(Counted()), parts, no_progress)]
+    assert read == list(stretch)
+    assert [part.shape for part in cut] == [(4, 200, 200)] * 2
+    assert cut[1].read(2, 3).max() == 7
+
+
+def test_reading_for_it_can_be_stopped():
+    def stop(fraction):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(in_memory(Movie(particle()), sample_places((10, 64, 64), 5, 4), stop))
 
 
 # --- what is known of the noise -----------------------------------------------------------------
@@ -150,7 +196,28 @@ def test_of_frames_too_large_to_read_often_one_stretch_is_read():
 
 def test_counts_are_their_own_variance():
     known = known_noise(measure_statistics(Movie(particle(16, 128))))
-    assert (known.counts, known.white, known.doubt) == (True, True, 0.0)
+    assert (known.counts, known.white) == (True, True)
+    assert 0 < known.doubt < 0.02
+
+
+@pytest.mark.parametrize("electrons", [0.5, 3.0, 20.0])
+def test_counts_of_a_small_movie_are_counts(electrons):
+    known = known_noise(measure_statistics(Movie(particle(10, 96, electrons=electrons))))
+    assert known.counts
+
+
+def test_counts_that_keep_to_poisson_less_well_are_doubted_more():
+    statistics = measure_statistics(Movie(particle(16, 128)))
+    lost = replace(statistics.noise, gain=0.95 * statistics.noise.gain)
+    fewer = known_noise(replace(statistics, noise=lost))
+    assert fewer.doubt > 0.03 > known_noise(statistics).doubt
+
+
+def test_noise_that_many_pixels_share_is_refused():
+    white = np.random.default_rng(4).standard_normal((16, 128, 128))
+    raw = 500 + 20 * uniform_filter(white, (0, 3, 3)) * 3
+    with pytest.raises(InputError, match="share beyond their four neighbours, as of interpolated"):
+        known_noise(measure_statistics(Movie(np.rint(raw).astype(np.uint16))))
 
 
 def test_noise_with_gain_is_known_within_its_doubt():

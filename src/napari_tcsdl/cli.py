@@ -104,6 +104,7 @@ def compress(
 ) -> None:
     """Compress a movie into a .tcs.zarr file."""
     from . import pipeline
+    from .decoder_choice import check_decoder
     from .storage import storage_ratios
 
     settings = settings_from(
@@ -120,6 +121,8 @@ def compress(
         weights=weights,
         device=device,
     )
+    if any(option is not None for option in (decoder, weights, device)):
+        check_decoder(settings)
     opened = open_calibrated(movie, pixel_size, frame_time)
     with frame_progress("compress", opened.shape[0]) as progress:
         compressed = pipeline.compress(
@@ -132,6 +135,10 @@ def compress(
         f"{human_bytes(real['measurements'])}, masks {human_bytes(real['masks'])}, metadata "
         f"{human_bytes(real['metadata'])}), {storage_ratios(compressed).sentence()}"
     )
+    if settings.deviation == "judged":
+        judged = compressed.header.deviation
+        how = "as the decoder states it" if judged is None else f"{judged.words()}, judged"
+        typer.echo(f"uncertainty: {how}")
 
 
 @app.command()

@@ -63,7 +63,7 @@ def info(
     judged = facts.pop("deviation", None)
     if judged is not None:
         times = f"× {judged['factor']:.2f} ± {judged['error']:.2f}"
-        facts["deviation"] = f"{times}, judged by raw pixels"
+        facts["deviation"] = f"{times}, judged by raw pixels, of weights {judged['weights'][:12]}…"
     width = max(map(len, facts))
     for key, value in facts.items():
         typer.echo(f"{key:<{width}}  {'unknown' if value is None else value}")

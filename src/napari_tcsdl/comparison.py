@@ -20,7 +20,7 @@ from ._validation import check_compression_ratio
 from .decoder_choice import check_can_judge, check_decoder
 from .decoding import Decoder, Progress, ReconstructedBlock, no_progress, part_of
 from .encoding import MovieStatistics, level_of_movie, make_masks, measure_statistics
-from .io import CompressedWriter
+from .io import CompressedWriter, check_place
 from .masks import Masks
 from .movie import Movie
 from .pipeline import make_header
@@ -120,6 +120,7 @@ class Comparison:
     def run(self, progress: Progress = no_progress) -> Iterator[BlockResult]:
         """Compress, reconstruct and score block by block."""
         movie, settings = self.movie, self.settings
+        check_place(self.path, self.overwrite)
         masks = make_masks(settings, movie.shape[1:])
         header = make_header(movie, settings, self.statistics, lambda fraction: progress(0.0))
         level = level_of_movie(movie, masks, progress, header.storage)

@@ -99,6 +99,12 @@ class Decoder:
     level
         Typical mean and spread of its measurements; None to take them from ``compressed``.
 
+    Attributes
+    ----------
+    deviation_factor
+        By what the file has the decoder's deviation multiplied; 1 where it was not judged, or that
+        of other weights.
+
     Raises
     ------
     InputError, CorruptFileError, DeviceError
@@ -112,7 +118,7 @@ class Decoder:
         self.settings = settings
         row, weights = RECONSTRUCTORS[settings.decoder], weights_of(settings)
         self._reconstructor = row.make(weights) if weights else row.make()
-        self._factor = _factor_of(compressed.header, weights)
+        self.deviation_factor = _factor_of(compressed.header, weights)
         self._compressed = compressed
         self._level = level
         self._kept: _Kept | None = None
@@ -212,8 +218,8 @@ class Decoder:
             tile=self.settings.decode_tile,
             progress=progress,
         )
-        if decoded.uncertainty is not None and self._factor != 1:
-            decoded.uncertainty[...] *= self._factor
+        if decoded.uncertainty is not None and self.deviation_factor != 1:
+            decoded.uncertainty[...] *= self.deviation_factor
         return _Kept(run, decoded)
 
     def _before(self, first: int) -> list[GroupBlock]:

@@ -5,7 +5,8 @@ raw − estimate is noise and error, independent of each other, so that
 
     E (raw − x̂)² = variance of the noise + mean square of the error,
 
-whatever the scene, the decoder and its training. As cross-validation in crystallography (Brünger,
+whatever the scene, the decoder and its training, if noise is independent from frame to frame and
+its variance known. As cross-validation in crystallography (Brünger,
 Nature 355, 472 (1992)): what was set aside judges what was made of the rest. Detectors that spread
 an electron over neighbours set aside less: there only pixels count whose four neighbours are
 closed, too.
@@ -26,14 +27,16 @@ from .noise import NoiseModel
 
 _LEAST_PIXELS = 1_000
 _CLASSES = 10  # of pixels, by their stated deviation: each counts the same, as its pixels do
-_CUT = 6.0  # standard deviations, and electrons: what is farther off is no pixel that works
+_FAR = 6.0  # standard deviations, and electrons
+_MOST_DEAD, _MOST_STRUCK = 0.01, 0.001  # share of pixels, and of values
 
 # Errors have heavier tails than a normal distribution: where 68 % of them lie within the deviation
 # their mean square is 1 / 0.85 of its square. That, and by how much the ratio differs from movie to
 # movie, was measured on 42 whole movies held out from training (benchmarks/coverage.py).
 _TAILS = 0.85
 _USUAL_SPREAD = 0.4
-_LEAST_SQUARE = 0.1  # of the factor: no decoder is so unsure of itself
+_TAIL_SPREAD = 0.06  # of the factor, with the truth at hand: tails differ from movie to movie
+_LEAST_SQUARE = 0.01  # of the factor: no decoder is ten times too unsure of itself
 _SURE = 2.0  # standard errors below 0, where no mean square is: the noise was measured wrong
 
 
@@ -46,7 +49,8 @@ class JudgedDeviation:
     factor
         1 for a decoder that was right by itself.
     error
-        Standard error of ``factor``.
+        Standard error of ``factor``: what is not known of the noise, and how tails of errors differ
+        from movie to movie; not how parts of the movie that were not looked at may differ.
     weights
         Sha256 of the tensors of the decoder that was judged: of another it says nothing.
     """
@@ -54,6 +58,10 @@ class JudgedDeviation:
     factor: float
     error: float
     weights: str
+
+    def words(self) -> str:
+        """Write factor and error."""
+        return f"× {self.factor:.2f} ± {self.error:.2f}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -99,7 +107,7 @@ class KnownNoise(NamedTuple):
     model
         Its variance.
     counts
-        Whether raw values are Poisson counts, which are their own variance, exactly.
+        Whether raw values are Poisson counts, which are their own variance.
     white
         Whether pixels share none of it.
     doubt
@@ -136,14 +144,18 @@ def judge(samples: Sequence[Sample], noise: KnownNoise, weights: str) -> JudgedD
     drowns in what is not known of the noise, and the factor stays near 1.
     """
     ratio, error = _mean_square(samples, noise)
-    if ratio < -_SURE * error:
+    scale = max(ratio, 1.0)  # chance grows with what it is chance of
+    weight = _USUAL_SPREAD**2 / (_USUAL_SPREAD**2 + (error / scale) ** 2)
+    square = 1 + weight * (ratio - 1)
+    if ratio < -_SURE * error or square < _LEAST_SQUARE:
         raise InputError(
-            "got raw pixels that differ from the estimate by less than their own noise as it was "
-            "measured, expected more to judge the deviation by; it stays as the decoder states it"
+            "got raw pixels that differ from the estimate by no more than their own noise as it "
+            "was measured, expected more to judge the deviation by; it stays as the decoder states "
+            "it"
         )
-    weight = _USUAL_SPREAD**2 / (_USUAL_SPREAD**2 + error**2)
-    factor = sqrt(max(1 + weight * (ratio - 1), _LEAST_SQUARE))
-    return JudgedDeviation(factor, _USUAL_SPREAD * sqrt(1 - weight) / (2 * factor), weights)
+    factor = sqrt(square)
+    known = (weight * error + (1 - weight) * _USUAL_SPREAD) / (2 * factor)
+    return JudgedDeviation(factor, float(np.hypot(known, _TAIL_SPREAD * factor)), weights)
 
 
 def _mean_square(samples: Sequence[Sample], noise: KnownNoise) -> tuple[float, float]:
@@ -177,12 +189,30 @@ def _unseen(sample: Sample, noise: KnownNoise) -> NDArray[np.float64]:
         inner = np.pad(shut, ((0, 0), (1, 1), (1, 1)))
         for rows, columns in ((0, 1), (2, 1), (1, 0), (1, 2)):
             shut = shut & inner[:, rows:, columns:][:, : shut.shape[1], : shut.shape[2]]
+    shut = shut & ~_broken(sample, noise.model, shut)
     raw, frames = sample.raw[shut].astype(np.float64), sample.frames[shut].astype(np.float64)
     variance = sample.deviation[shut].astype(np.float64) ** 2
-    model = noise.model
-    far = _CUT * (np.sqrt(model.variance(frames) + variance) + model.gain)
-    works = np.abs(raw - frames) <= far
-    raw, frames, variance = raw[works], frames[works], variance[works]
     # Of what is there, not of what is expected, and never clipped: only so it is without bias.
-    noisy = raw if noise.counts else model.gain * raw + model.offset_variance
+    noisy = raw if noise.counts else noise.model.gain * raw + noise.model.offset_variance
     return np.stack([(raw - frames) ** 2 - noisy, variance, noisy])
+
+
+def _broken(sample: Sample, noise: NoiseModel, shut: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which unseen values (T, H, W) are of dead or hot pixels, or were struck by an X-ray.
+
+    Few are: what is far off more often is the decoder's error, which is to be judged.
+    """
+    off = (sample.raw - sample.frames) * shut
+    variances = noise.variance(sample.frames) * shut, sample.deviation**2 * shut
+    far = np.abs(off) > _FAR * (np.sqrt(variances[0] + variances[1]) + noise.gain)
+    # Of one pixel's frames chance averages out, the decoder's error perhaps not.
+    count = np.maximum(shut.sum(0), 1)
+    mean, noisy, stated = (part.sum(0) / count for part in (off, *variances))
+    dead = np.abs(mean) > _FAR * np.sqrt(noisy / count + stated)
+    broken: NDArray[np.bool_] = np.zeros_like(far)
+    if dead.mean() <= _MOST_DEAD:
+        broken |= dead
+    rest = far & ~broken
+    if rest.sum() <= _MOST_STRUCK * shut.sum():
+        broken |= rest
+    return broken

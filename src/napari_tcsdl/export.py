@@ -142,6 +142,7 @@ def reconstruct_to_tiff(
         facts = {
             "source": compressed.header.source,
             "settings": settings.to_json(),
+            "deviation_factor": decoder.deviation_factor,
             "files": {what: path.name for what, path in stacks.items()},
             "damaged": damaged,
             "software": software_versions(),

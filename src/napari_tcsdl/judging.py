@@ -6,18 +6,21 @@ Only :mod:`.deviation` knows how to judge; here is what it judges by.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._validation import InputError
-from .decoder_choice import check_can_judge, check_decoder, weights_of
+from .decoder_choice import weights_of
 from .decoding import Progress, context_of, part_of
 from .deviation import JudgedDeviation, KnownNoise, Sample, judge
 from .encoding import MovieStatistics, encode_block, level_of_movie, make_masks
 from .level import Level
 from .movie import Movie
+from .noise_spectrum import REACH
 from .reconstruction import RECONSTRUCTORS
 from .reconstruction.together import blocks_together
 from .settings import Settings
@@ -33,8 +36,12 @@ _MOST_READ = 2**28  # pixels that are read for it; of larger frames all parts ar
 _STEPS = (0.7549, 0.5698)  # that spread places over rows and columns evenly, however many
 
 # By 42 simulated movies of known noise: what is measured, less its excess, is 1 % too high, within
-# 1 %; where motion adds more than a seventh, within 4 %. Counts keep to Poisson's law within 3 %.
-_TOO_HIGH, _DOUBT, _SPOILT_DOUBT, _AGREE = 1.01, 0.01, 0.04, 0.03
+# 1 %; where motion adds more than a seventh, within 4 %. Counts are known better by Poisson's law
+# than by any fit, as far as the movie keeps to it: detectors lose some where electrons coincide.
+_TOO_HIGH, _DOUBT, _SPOILT_DOUBT = 1.01, 0.01, 0.04
+_AGREE, _COUNTS_DOUBT = 0.1, 0.005
+_NEAR = np.add.outer(*[np.abs(np.arange(-REACH, REACH + 1))] * 2) < 2  # the pixel, four neighbours
+_MOST_SHARED = 0.15
 
 
 def judged_deviation(
@@ -46,49 +53,68 @@ def judged_deviation(
 ) -> JudgedDeviation | None:
     """Judge what the decoder of ``settings`` states for this movie; None, with a warning, if not.
 
-    Up to four parts of 256 × 256 px and some 60 frames are encoded and decoded as the whole movie
-    will be.
+    Up to four parts of 256 × 256 px and some 60 frames (two blocks, where these are more) are
+    encoded as the whole movie will be and decoded by themselves, without their neighbours.
 
     Raises
     ------
-    InputError, CorruptFileError, DeviceError
-        If the decoder states no uncertainty, or as :class:`~napari_tcsdl.decoding.Decoder`.
+    CorruptFileError, DeviceError
+        As :class:`~napari_tcsdl.decoding.Decoder`; ``settings`` are those that
+        :func:`~napari_tcsdl.decoder_choice.check_can_judge` has let pass.
     """
-    from .reconstruction.checkpoint import digest_of
-
-    check_decoder(settings)
-    check_can_judge(settings)
-    weights = weights_of(settings)
-    assert weights is not None, "only learned decoders state an uncertainty"
-    reconstructor = RECONSTRUCTORS[settings.decoder].make(weights)
-    masks = make_masks(settings, movie.shape[1:])
-    level = level_of_movie(movie, masks, storage=header.storage)
-    places = sample_places(movie.shape, settings.compression_ratio, reconstructor.context_frames)
-    samples = []
-    for index, place in enumerate(places):
-        share = part_of(progress, range(index, index + 1), len(places))
-        try:
-            part = _in_memory(movie, place)
-        except InputError:  # told where that frame is encoded: those before it must not be lost
-            continue
-        sample = _decoded(part, settings, header, reconstructor, level, share)
-        samples.append(_without_margin(sample, movie.shape))
     try:
-        return judge(samples, known_noise(statistics), digest_of(weights))
+        noise = known_noise(statistics)
+        samples, weights = _samples(movie, settings, header, progress)
+        return judge(samples, noise, weights)
     except InputError as error:
         warnings.warn(f"{movie.name}: {error}", stacklevel=2)
         return None
 
 
+def _samples(
+    movie: Movie, settings: Settings, header: Header, progress: Progress
+) -> tuple[list[Sample], str]:
+    """Encode and decode parts of the movie; they come with the sha256 of the decoder's weights."""
+    from .reconstruction.checkpoint import digest_of
+
+    weights = weights_of(settings)
+    assert weights is not None, "only learned decoders state an uncertainty"
+    reconstructor = RECONSTRUCTORS[settings.decoder].make(weights)
+    level = level_of_movie(movie, make_masks(settings, movie.shape[1:]), progress, header.storage)
+    places = sample_places(movie.shape, settings.compression_ratio, reconstructor.context_frames)
+    samples = []
+    for part, share in in_memory(movie, places, progress):
+        sample = _decoded(part, settings, header, reconstructor, level, share)
+        samples.append(_without_margin(sample, movie.shape))
+    return samples, digest_of(weights)
+
+
 def known_noise(statistics: MovieStatistics) -> KnownNoise:
-    """Return what is known of the noise, as well as it is known."""
+    """Return what is known of the noise, and how well.
+
+    Raises
+    ------
+    InputError
+        If pixels share noise over such distances that closed neighbours do not keep it out.
+    """
     noise, spectrum = statistics.noise, statistics.spectrum
+    far = spectrum.correlation[~_NEAR]
+    if np.abs(far).max() > _MOST_SHARED:
+        raise InputError(
+            "got noise that pixels share beyond their four neighbours, as of interpolated frames, "
+            "expected frames as recorded to judge the deviation by; it stays as the decoder states "
+            "it"
+        )
+    level = noise.mean or 0.0
+    ratio = noise.variance(level) / level if level > 0 else 0.0
+    # What is slight may be chance: Poisson's law has to hold with it or without it.
+    apart = min(abs(ratio - 1), abs(ratio / (1 + spectrum.left) - 1))
+    if noise.counting and apart <= _AGREE:
+        return KnownNoise(noise, True, spectrum.white, float(np.hypot(_COUNTS_DOUBT, apart)))
     share = 1 / (_TOO_HIGH * (1 + spectrum.left))
     model = replace(noise, gain=share * noise.gain, offset_variance=share * noise.offset_variance)
-    level = noise.mean or 0.0
-    counts = noise.counting and abs(model.variance(level) / level - 1) <= _AGREE
-    doubt = 0.0 if counts else _SPOILT_DOUBT if spectrum.spoilt else _DOUBT
-    return KnownNoise(model, counts, spectrum.white, doubt)
+    doubt = _SPOILT_DOUBT if spectrum.spoilt else _DOUBT
+    return KnownNoise(model, False, spectrum.white, float(np.hypot(doubt, spectrum.left / 2)))
 
 
 class Part(NamedTuple):
@@ -122,11 +148,30 @@ def sample_places(shape: tuple[int, int, int], ratio: int, context_frames: int) 
     return found
 
 
-def _in_memory(movie: Movie, part: Part) -> Movie:
-    rows, columns = slice(part.top, part.bottom), slice(part.left, part.right)
-    # Frame by frame, each let go: whole ones of a large movie would not fit.
-    frames = [movie.read(index, index + 1)[0, rows, columns].copy() for index in part.frames]
-    return Movie(np.stack(frames), movie.name, movie.pixel_size, movie.frame_time)
+def in_memory(
+    movie: Movie, places: list[Part], progress: Progress
+) -> Iterator[tuple[Movie, Progress]]:
+    """Read parts of a movie, each with its share of the progress; a frame is read once for all.
+
+    A stretch with a frame that cannot be used is passed over: that is told where the frame is
+    encoded, and the frames before it must not be lost.
+    """
+    for stretch in dict.fromkeys(part.frames for part in places):
+        here = [index for index, part in enumerate(places) if part.frames == stretch]
+        cut: list[list[NDArray[Any]]] = [[] for _ in here]
+        try:
+            for frame in stretch:
+                progress(here[0] / len(places))
+                whole = movie.read(frame, frame + 1)[0]
+                for frames, index in zip(cut, here, strict=True):
+                    part = places[index]
+                    # Copied, so that the frame is let go: whole ones would not fit.
+                    frames.append(whole[part.top : part.bottom, part.left : part.right].copy())
+        except InputError:
+            continue
+        for frames, index in zip(cut, here, strict=True):
+            share = part_of(progress, range(index, index + 1), len(places))
+            yield replace(movie, source=np.stack(frames)), share
 
 
 def _decoded(

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._validation import InputError, check_compression_ratio
+from .decoder_choice import check_can_judge, check_decoder
 from .decoding import Decoder, Progress, ReconstructedBlock, no_progress, part_of
 from .encoding import MovieStatistics, encode_block, make_masks, make_storage, measure_statistics
-from .io import CompressedMovie, CompressedWriter, Header, open_compressed
+from .io import CompressedMovie, CompressedWriter, Header, check_place, open_compressed
 from .judging import judged_deviation
 from .movie import Movie
 from .persistence import persistence_of
@@ -84,21 +85,25 @@ def compress(
     ------
     InputError
         For a bad movie or B larger than the movie; frames before a bad one are kept.
+    InputError, CorruptFileError, DeviceError
+        If the deviation is to be judged, of a decoder that states none or cannot run.
     OutputError
         If ``path`` exists and ``overwrite`` is False, or cannot be written.
     """
     n_frames = movie.shape[0]
     check_compression_ratio(settings.compression_ratio, n_frames)
+    check_place(path, overwrite)
+    if settings.deviation == "judged":
+        check_decoder(settings)
+        check_can_judge(settings)
     masks = make_masks(settings, movie.shape[1:])
-    steps = 2 if settings.deviation == "judged" else 1
-    judging = part_of(progress, range(1), steps)
-    encoding = part_of(progress, range(steps - 1, steps), steps)
-    header = make_header(movie, settings, measure_statistics(movie), judging)
+    statistics = measure_statistics(movie)
+    header = make_header(movie, settings, statistics, lambda fraction: progress(0.0))
     with CompressedWriter(path, masks, header, overwrite=overwrite) as writer:
         for first in range(0, n_frames, settings.compression_ratio):
             measurement, block_masks = encode_block(movie, first, masks, header.storage)
             writer.append(measurement, block_masks)
-            encoding((first + measurement.n_frames) / n_frames)
+            progress((first + measurement.n_frames) / n_frames)
     return open_compressed(path)
 
 

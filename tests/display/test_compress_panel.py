@@ -53,10 +53,19 @@ def test_every_control_has_a_tooltip_and_fits(panel):
 def test_it_asks_for_what_compressing_needs_and_no_more(panel):
     panel.show()
     panel.form.fold.head.click()
-    seen = {name for name in ("ratio", "masks", "seed", "exposures", "mask_tile", "decoder",
-                              "device", "reference", "weights", "decode_tile")
-            if getattr(panel.form, name).isVisible()}  # fmt: skip
-    assert seen == {"ratio", "masks", "seed", "exposures", "mask_tile"}
+
+    def seen():
+        return {name for name in ("ratio", "masks", "seed", "exposures", "mask_tile", "decoder",
+                                  "device", "reference", "weights", "decode_tile")
+                if getattr(panel.form, name).isVisible()}  # fmt: skip
+
+    needed = {"ratio", "masks", "seed", "exposures", "mask_tile"}
+    assert seen() == needed
+    choose = panel.form.deviation
+    choose.setCurrentIndex(choose.findData("judged"))
+    assert seen() == needed | {"decoder", "weights", "device"}
+    choose.setCurrentIndex(choose.findData("stated"))
+    assert seen() == needed
 
 
 # --- wired ------------------------------------------------------------------------------------

@@ -15,12 +15,18 @@ from .job import Finished, Reporter, stoppable
 from .sentences import one_sentence
 from .store import whole_folder
 
+NOT_JUDGED = "uncertainty not judged, as the decoder states it"
+
 
 @dataclass(frozen=True, eq=False)
 class Compressed(Finished):
-    """The file is complete; ``seconds`` is what encoding and writing took."""
+    """The file is complete; ``seconds`` is what it took.
+
+    ``deviation`` says how the uncertainty was judged; None where it was not to be.
+    """
 
     seconds: float = 0.0
+    deviation: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,4 +64,9 @@ class CompressionJob:
                 if self.stop.is_set():  # since the last step: nothing may appear any more
                     raise Cancelled
             seconds = time.monotonic() - began
-            report(Compressed(self.generation, self.movie.nbytes, sizes, self.path, seconds))
+            said = None
+            if self.settings.deviation == "judged":
+                judged = written.header.deviation
+                said = NOT_JUDGED if judged is None else f"uncertainty {judged.words()}"
+            raw = self.movie.nbytes
+            report(Compressed(self.generation, raw, sizes, self.path, seconds, said))

@@ -157,7 +157,9 @@ def frames_of(job: RivalsJob, point: RatePoint) -> StudyStack:
         stack = StudyStack(compressed, job.settings, _measurements(compressed), background)
     else:
         ratio = int(point.quality or job.settings.compression_ratio)
-        settings = replace(job.settings, compression_ratio=ratio, decoder=point.codec)
+        settings = replace(
+            job.settings, compression_ratio=ratio, decoder=point.codec, deviation="stated"
+        )
         compressed = _our_file(job, settings)
         stack = StudyStack(compressed, settings, _measurements(compressed))
     stack.folder = job.folder

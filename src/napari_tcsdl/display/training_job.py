@@ -149,7 +149,8 @@ class TrainingJob:
         stacks = []
         with tempfile.TemporaryDirectory(prefix="napari-tcsdl-") as folder:
             movie = replace(self.movie, source=np.ascontiguousarray(frames))
-            compressed = compress(movie, Path(folder) / "part.tcs.zarr", self.settings)
+            stated = replace(self.settings, deviation="stated")  # frames alone are compared
+            compressed = compress(movie, Path(folder) / "part.tcs.zarr", stated)
             for turn, weights in enumerate((self.settings.weights, str(learned.path))):
 
                 def told(fraction: float, turn: int = turn) -> None:

@@ -16,7 +16,7 @@ from ._durable import new_files, told_of
 from ._layout import FORMAT_VERSION, SUFFIX, Header, Storage
 from .container import CompressedMovie, is_compressed, open_compressed
 from .container_check import validate
-from .container_write import CompressedWriter
+from .container_write import CompressedWriter, check_place
 from .tiff_folder import open_folder
 from .tiff_write import TiffStack, check_free, save_tiff
 
@@ -30,6 +30,7 @@ __all__ = [
     "Storage",
     "TiffStack",
     "check_free",
+    "check_place",
     "is_compressed",
     "new_files",
     "open_compressed",

@@ -32,6 +32,20 @@ from ._layout import (
 from ._replace import Place
 
 
+def check_place(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Refuse, before any work is done, a name that a compressed movie cannot be given.
+
+    Raises
+    ------
+    OutputError
+        As :class:`CompressedWriter`.
+    """
+    try:
+        Place(path, overwrite)
+    except OSError as error:
+        raise cannot_write(Path(path), error) from error
+
+
 class CompressedWriter:
     """Write a movie's measurements as they come; whenever it stops, the file opens.
 

@@ -81,7 +81,9 @@ class ComparePanel(RunPanel):
 
     def start(self) -> None:
         """Run what the form says."""
-        self.begin_run(self.form.truth.layer(), "reading the movie, measuring its noise…")
+        judged = self.form.settings().deviation == "judged"
+        more = ", judging the uncertainty" if judged else ""
+        self.begin_run(self.form.truth.layer(), f"reading the movie, measuring its noise{more}…")
 
     def to_grid(self) -> None:
         """Leave swipe and blink, which would otherwise bring their own grid back afterwards."""

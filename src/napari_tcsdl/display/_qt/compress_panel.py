@@ -19,10 +19,11 @@ from .controls import duration, rule
 from .form import SettingsForm
 from .form_panel import FormPanel
 from .results import BytesTable
+from .words import JUDGED
 from .worker import Worker
 
 ROWS = ("layer", "ratio", "masks")
-MORE = ("seed", "exposures", "mask_tile", "companding", "entropy", "deviation")
+MORE = ("seed", "exposures", "mask_tile", "companding", "entropy", "deviation", *JUDGED)
 WHAT = (
     "Writes the measurements of the movie into a .tcs.zarr file: what a detector would store. The "
     "movie itself stays as it is."
@@ -94,7 +95,9 @@ class CompressPanel(FormPanel):
             return
         self.bytes.show_bytes(report.raw_bytes, report.real_bytes)
         rate = human_bytes(report.raw_bytes / max(report.seconds, 1e-9))
-        self._said = f"{report.path.name}: {duration(report.seconds)}, {rate}/s of raw frames"
+        # Most of the time of a judgement is that of decoding a sample: no rate of the encoder.
+        what = report.deviation or f"{rate}/s of raw frames"
+        self._said = f"{report.path.name}: {duration(report.seconds)}, {what}"
         self.threads.call(partial(read_layers, report.path), self.inputs.add, self.show_error, self)
 
     def outcome_text(self, worker: Worker, outcome: str) -> tuple[float, str]:

@@ -33,7 +33,17 @@ from .controls import (
     whole,
 )
 from .opening import OpenButton
-from .words import DEVIATIONS, ENTROPIES, EVERYTHING, LABELS, MASKS, OF_MOVIE, REFERENCES, TIPS
+from .words import (
+    DEVIATIONS,
+    ENTROPIES,
+    EVERYTHING,
+    JUDGED,
+    LABELS,
+    MASKS,
+    OF_MOVIE,
+    REFERENCES,
+    TIPS,
+)
 
 
 class SettingsForm(QWidget):
@@ -95,6 +105,7 @@ class SettingsForm(QWidget):
         facts = {"layer": self.facts, "ratio": self.hint}
         hidden = QWidget(self)  # what has no row of its own here keeps its value there
         hidden.hide()
+        self._of_judging: list[QWidget] = []  # where nothing else is decoded
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self.form)
@@ -111,6 +122,8 @@ class SettingsForm(QWidget):
                 continue
             layout = self.form if name in rows else self.rare
             layout.addRow(named(name), field)
+            if name in JUDGED and "decoder" in more:
+                self._of_judging.append(field)
             if name in facts:
                 facts[name].setToolTip(TIPS[name])
                 layout.addRow(QLabel(), facts[name])
@@ -118,28 +131,29 @@ class SettingsForm(QWidget):
         self.fold.setVisible(bool(more))
         column.addWidget(self.fold)
         self._asks_truth = "truth" in rows
-        if self._asks_truth:
-            self.form.setRowVisible(self.truth, False)
+        self._show_rows()
 
     def _connect(self) -> None:
-        self.reference.currentIndexChanged.connect(self._on_reference)
+        for combo in (self.reference, self.deviation):
+            combo.currentIndexChanged.connect(self._on_choice)
         self.decoder.currentIndexChanged.connect(self._explain_decoder)
         self.find_weights.clicked.connect(self._ask_for_weights)
-        combos = (self.truth, self.masks, self.entropy, self.deviation, self.decoder, self.device)
-        for combo in combos:
+        for combo in (self.truth, self.masks, self.entropy, self.decoder, self.device):
             combo.currentIndexChanged.connect(self.edited)
         for box in (self.ratio, self.seed, self.exposures, self.mask_tile, self.decode_tile):
             box.valueChanged.connect(self.edited)
         self.companding.valueChanged.connect(self.edited)
         self.weights.editingFinished.connect(self.edited)
 
-    def _on_reference(self) -> None:
-        self._show_truth()
+    def _on_choice(self) -> None:
+        self._show_rows()
         self.edited.emit()
 
-    def _show_truth(self) -> None:
+    def _show_rows(self) -> None:
         if self._asks_truth:
             self.form.setRowVisible(self.truth, self.reference.currentData() == "truth")
+        for field in self._of_judging:
+            self.rare.setRowVisible(field, self.deviation.currentData() == "judged")
 
     def _explain_decoder(self) -> None:
         """Say of the chosen decoder what it is; the list says it of each."""
@@ -206,7 +220,7 @@ class SettingsForm(QWidget):
             combo.blockSignals(False)
         self.weights.setText(settings.weights or "")
         self._explain_decoder()
-        self._show_truth()
+        self._show_rows()
 
     def show_choices(self, choices: Choices) -> None:
         """Offer the devices and decoders of this machine."""

@@ -36,7 +36,7 @@ TIPS = {
     "take a few per cent less.",
     "deviation": "The uncertainty of the frames. Judged: a sample is decoded while raw frames are "
     "there, and pixels that no mask opened tell how far the decoder's own statement is right for "
-    "this movie. Some 250 frames of 256 × 256 px are decoded for it.",
+    "this movie. Up to four parts of 256 × 256 px and some 60 frames are decoded for it.",
     "decoder": "How frames are recovered from a measurement.",
     "weights": "Weights of a learned decoder, such as those that were fine-tuned on your movie. "
     "Empty for those that come with the package.",
@@ -57,6 +57,8 @@ LABELS = {
     "deviation": "uncertainty",
     "decode_tile": "decode in",
 }
+JUDGED = ("decoder", "weights", "device")
+"""Rows that say whose uncertainty is judged, where nothing else is decoded."""
 OF_MOVIE = (
     *("ratio", "masks", "seed", "exposures", "mask_tile", "companding", "entropy"),
     *("deviation", "reference", "truth"),
