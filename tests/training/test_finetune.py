@@ -8,6 +8,7 @@ import torch
 from test_thinned import poisson_movie
 from tiny_training import BATCH, CPU, TINY, still_scenes
 
+import napari_tcsdl.training.finetune as finetune_module
 from napari_tcsdl._validation import Cancelled, InputError
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.reconstruction.checkpoint import Checkpoint
@@ -112,7 +113,7 @@ def test_a_long_step_can_be_stopped_within(monkeypatch):
 
 
 def test_slow_steps_are_looked_at_by_the_clock():
-    settings = replace(SETTINGS, steps=4, check_every=1000, check_minutes=1e-9)
+    settings = replace(SETTINGS, steps=4, patience=9, check_every=1000, check_minutes=1e-9)
     assert [row["step"] for row in tune(settings).history] == [0, 1, 2, 3, 4]
 
 
@@ -153,6 +154,55 @@ def test_held_out_frames_are_the_last_blocks_and_always_the_same():
     assert len(held[0].parts) == 2
     for first, second in zip(held[0].parts, held[1].parts, strict=True):
         assert torch.equal(first.batch.truth, second.batch.truth)
+
+
+class SpoilsShortEnds:
+    """An objective whose net is better than the start everywhere but in a lone last frame."""
+
+    def __init__(self, better, worse):
+        self.better, self.worse = better, worse
+
+    def answer(self, net, batch):
+        frames = batch.truth + 0.5 - self.better
+        if batch.coded.lengths[-1] == 1:
+            frames[:, -1] += self.worse
+        return Answer(frames, [])
+
+
+def test_weights_that_spoil_a_short_last_block_are_not_kept():
+    """All frames of a movie may gain but the last, and that one be lost."""
+    raw = RawMovie.measured(Movie(poisson_movie(60)))
+    settings = ThinnedSettings(0.5, replace(BATCH, short_ends=0.3), CPU)
+    held = HeldOut(raw, settings, 0.15)
+    assert [part.batch.coded.lengths for part in held.ends] == [(5, 1)]
+    net = torch.nn.Linear(1, 1)
+    errors = [held.errors(net, SpoilsShortEnds(*how)) for how in ((0, 0), (0.2, 0), (0.2, 3))]
+    kept = []
+    for later in errors[1:]:
+        looks = Looks(errors[0], patience=2)
+        looks.add(1, later, net)
+        kept.append(looks.best is not None)
+    assert kept == [True, False]
+    assert HeldOut(raw, replace(settings, batch=replace(BATCH, short_ends=0)), 0.15).ends == []
+
+
+def test_short_ends_are_learned_from_scenes_alone(monkeypatch):
+    seen = {}
+
+    def watched(where, name):
+        wrapped = getattr(where, name)
+
+        def make(*given):
+            batch = given[1] if name == "make_batch" else given[2].batch
+            seen.setdefault(name, set()).add(batch.short_ends)
+            return wrapped(*given)
+
+        monkeypatch.setattr(where, name, make)
+
+    for name in ("make_batch", "thinned_batch"):
+        watched(finetune_module, name)
+    tune(replace(SETTINGS, synthetic=0.5, batch=replace(BATCH, short_ends=0.3)))
+    assert seen == {"make_batch": {0.3}, "thinned_batch": {0.0}}
 
 
 @pytest.mark.parametrize("n_frames", [4, 5, 9])

@@ -42,29 +42,38 @@ class HeldOut:
         self.frames = range(n_frames - count * ratio, n_frames)
         looked_at = np.linspace(0, count - 1, min(count, _BLOCKS)).round().astype(int)
         stretch = Stretch(raw.movie, self.frames)
+        times = [range(start, start + ratio) for start in (int(b) * ratio for b in looked_at)]
         self.parts = [
-            _coded(raw, stretch, settings, range(start, start + ratio))
-            for start in (int(block) * ratio for block in looked_at)
+            _coded(raw, stretch, settings, block, Layout(ratio, 1, 0, 0)) for block in times
         ]
+        # A movie may end with a block of one frame, which little of the training is about.
+        end = Layout(ratio - 1, 1, 0, 0, 1)
+        takes_ends = settings.batch.short_ends > 0 and end.ratio >= 2
+        self.ends = [_coded(raw, stretch, settings, times[-1], end)] if takes_ends else []
 
     @torch.inference_mode()
     def errors(self, net: nn.Module, objective: Objective) -> Tensor:
-        """Squared error of each frame of each window, its target's noise taken off: unbiased."""
+        """Squared error of each frame of each window, its target's noise taken off: unbiased.
+
+        Those of a last block of one frame come last.
+        """
         found = []
-        for batch, noise in self.parts:
-            frames = objective.answer(net, batch).frames
-            squared = (frames - batch.truth).square().mean((-2, -1))
-            found.append((squared - noise).flatten())
+        for kept, parts in ((slice(None), self.parts), (slice(-1, None), self.ends)):
+            for batch, noise in parts:
+                frames = objective.answer(net, batch).frames
+                squared = (frames - batch.truth).square().mean((-2, -1))
+                found.append((squared - noise)[:, kept].flatten())
         return torch.cat(found).cpu().double()
 
 
-def _coded(raw: RawMovie, stretch: Stretch, settings: ThinnedSettings, block: range) -> Thinned:
+def _coded(
+    raw: RawMovie, stretch: Stretch, settings: ThinnedSettings, block: range, layout: Layout
+) -> Thinned:
     """Windows of one block, the same in every run."""
     side = side_within(raw.movie, _SIDE)
     generator = torch.Generator().manual_seed(_SEED + block.start)
     chance = np.random.default_rng(_SEED + block.start)
     crops = stretch.cut(block, _spread_windows(raw.movie.shape[1:], side), side)
-    layout = Layout(len(block), 1, 0, 0)
     masks = draw_masks(len(crops), layout, side, 0.0, generator)
     return halves(raw, crops, masks, layout, settings, (generator, chance))
 
