@@ -229,6 +229,13 @@ def test_a_layout_fits_a_short_movie(n_frames):
         assert fitting.whole >= 1
 
 
+def test_a_short_end_stays_in_a_short_movie():
+    """Weights that see none while they are fine-tuned unlearn it."""
+    for layout in (Layout(8, 2, 8, 4, end=1), Layout(40, 1, 0, 0, end=1)):
+        assert layout.within(9).blocks == [8, 1]
+    assert Layout(6, 1, 0, 0, end=5).within(9).blocks == [6, 3]
+
+
 def test_equal_seeds_give_equal_batches():
     first, second, other = tiny_batch(1), tiny_batch(1), tiny_batch(2)
     assert torch.equal(first.coded.mean, second.coded.mean)

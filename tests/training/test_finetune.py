@@ -8,7 +8,6 @@ import torch
 from test_thinned import poisson_movie
 from tiny_training import BATCH, CPU, TINY, still_scenes
 
-import napari_tcsdl.training.finetune as finetune_module
 from napari_tcsdl._validation import Cancelled, InputError
 from napari_tcsdl.movie import Movie
 from napari_tcsdl.reconstruction.checkpoint import Checkpoint
@@ -184,25 +183,6 @@ def test_weights_that_spoil_a_short_last_block_are_not_kept():
         kept.append(looks.best is not None)
     assert kept == [True, False]
     assert HeldOut(raw, replace(settings, batch=replace(BATCH, short_ends=0)), 0.15).ends == []
-
-
-def test_short_ends_are_learned_from_scenes_alone(monkeypatch):
-    seen = {}
-
-    def watched(where, name):
-        wrapped = getattr(where, name)
-
-        def make(*given):
-            batch = given[1] if name == "make_batch" else given[2].batch
-            seen.setdefault(name, set()).add(batch.short_ends)
-            return wrapped(*given)
-
-        monkeypatch.setattr(where, name, make)
-
-    for name in ("make_batch", "thinned_batch"):
-        watched(finetune_module, name)
-    tune(replace(SETTINGS, synthetic=0.5, batch=replace(BATCH, short_ends=0.3)))
-    assert seen == {"make_batch": {0.3}, "thinned_batch": {0.0}}
 
 
 @pytest.mark.parametrize("n_frames", [4, 5, 9])

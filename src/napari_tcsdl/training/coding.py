@@ -49,14 +49,18 @@ class Layout(NamedTuple):
         return slice(unused, sum(self.blocks) - (0 if self.end else unused))
 
     def within(self, n_frames: int) -> Layout:
-        """Leave out blocks, first those aside, until ``n_frames`` hold them; B at most that."""
+        """Leave out blocks, first those aside, until ``n_frames`` hold them; B at most that.
+
+        A short end stays, with a smaller B where need be: weights that see none unlearn it.
+        """
         if sum(self.blocks) <= n_frames:
             return self
         alone = self._replace(aside=0, context=0)
         if sum(alone.blocks) <= n_frames:
             return alone
-        ratio = min(self.ratio, n_frames)
-        return Layout(ratio, min(self.whole, n_frames // ratio), 0, 0)
+        end = min(self.end, n_frames // 3)
+        ratio = min(self.ratio, n_frames - end)
+        return Layout(ratio, min(self.whole, (n_frames - end) // ratio), 0, 0, end)
 
 
 class Measured(NamedTuple):

@@ -233,10 +233,7 @@ class _Run:
         if chance < settings.synthetic:
             batch = make_batch(self.scenes, self.batch, generator)
             return SCENES, lambda net: objective.loss(objective.answer(net, batch), batch)
-        # Of one frame alone the network would learn how the halves' noise depends on each other,
-        # where the noise model is not quite right: scenes teach the short ends.
-        whole = replace(self.batch, short_ends=0.0)
-        how = ThinnedSettings(settings.fraction, whole, generator.device)
+        how = ThinnedSettings(settings.fraction, self.batch, generator.device)
         thinned = thinned_batch(self.raw, self.stretch, how, settings.seed * 10**6 + step)
         halves = thinned.batch
         return MOVIE, lambda net: slope * thinned_loss(objective.answer(net, halves), thinned)
