@@ -42,11 +42,12 @@ def test_companding_and_entropy_coding_are_options(movie_path, tmp_path):
 def test_a_judged_deviation_is_an_option_and_told(movie_path, tmp_path):
     path = tmp_path / "m.tcs.zarr"
     options = ("--ratio", RATIO, "--mask-tile", 16, "--device", "cpu")
-    run("compress", movie_path, *options, "--deviation", "judged", "-o", path)
+    out, _ = run("compress", movie_path, *options, "--deviation", "judged", "-o", path)
     judged = json.loads(run("info", path, "--json")[0])["deviation"]
     text, _ = run("info", path)
     said = f"× {judged['factor']:.2f} ± {judged['error']:.2f}, judged by raw pixels, of weights "
     assert re.search(rf"deviation +{said}", text)
+    assert "uncertainty " + said.removesuffix(", of weights ") in out
 
 
 def test_info_tells_the_storage_ratio_three_ways(compressed_path):

@@ -7,7 +7,13 @@ import pytest
 from scipy.ndimage import convolve
 
 from napari_tcsdl._validation import InputError
-from napari_tcsdl.deviation import JudgedDeviation, KnownNoise, Sample, judge
+from napari_tcsdl.deviation import (
+    JudgedDeviation,
+    KnownNoise,
+    Sample,
+    judge,
+    uncertainty_words,
+)
 from napari_tcsdl.noise import NoiseModel
 
 SHAPE = (16, 160, 160)
@@ -145,6 +151,13 @@ def test_noise_that_was_measured_too_high_is_noticed():
     twice = KnownNoise(NoiseModel(2.0, 0.0), counts=False, white=True, doubt=0.01)
     with pytest.raises(InputError, match="by no more than their own noise as it was measured, exp"):
         judge([part], twice, "")
+
+
+def test_what_became_of_it_is_told():
+    assert uncertainty_words(JudgedDeviation(0.93, 0.02, "")) == (
+        "uncertainty × 0.93 ± 0.02, judged by raw pixels"
+    )
+    assert uncertainty_words(None) == "uncertainty not judged, as the decoder states it"
 
 
 def test_it_survives_json():

@@ -60,6 +60,24 @@ def is_whole(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
+def finite_numbers(values: object, count: int) -> tuple[float, ...]:
+    """Take ``count`` finite numbers from what a JSON file holds.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError
+        If it is anything else.
+    """
+    if not isinstance(values, list) or len(values) != count:
+        raise ValueError(f"{values!r} for {count} numbers")
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
+        raise TypeError(f"{values!r} for numbers")
+    found = tuple(float(value) for value in values)
+    if not np.isfinite(found).all():
+        raise ValueError(f"{values!r} for finite numbers")
+    return found
+
+
 def check_compression_ratio(value: object, n_frames: int | None = None) -> int:
     """Return ``value`` as the compression ratio B (frames per measurement).
 

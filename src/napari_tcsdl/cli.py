@@ -105,6 +105,7 @@ def compress(
     """Compress a movie into a .tcs.zarr file."""
     from . import pipeline
     from .decoder_choice import check_decoder
+    from .deviation import uncertainty_words
     from .storage import storage_ratios
 
     settings = settings_from(
@@ -136,9 +137,7 @@ def compress(
         f"{human_bytes(real['metadata'])}), {storage_ratios(compressed).sentence()}"
     )
     if settings.deviation == "judged":
-        judged = compressed.header.deviation
-        how = "as the decoder states it" if judged is None else f"{judged.words()}, judged"
-        typer.echo(f"uncertainty: {how}")
+        typer.echo(uncertainty_words(compressed.header.deviation))
 
 
 @app.command()

@@ -45,6 +45,7 @@ def info(
 ) -> None:
     """Say what a movie or a .tcs.zarr file holds."""
     from .describe import describe
+    from .deviation import JudgedDeviation
 
     facts = describe(file)
     if as_json:
@@ -62,7 +63,7 @@ def info(
         facts[f"persistence {where}"] = " ".join(f"{number:.3g}" for number in numbers)
     judged = facts.pop("deviation", None)
     if judged is not None:
-        times = f"× {judged['factor']:.2f} ± {judged['error']:.2f}"
+        times = JudgedDeviation.from_json(judged).words()
         facts["deviation"] = f"{times}, judged by raw pixels, of weights {judged['weights'][:12]}…"
     width = max(map(len, facts))
     for key, value in facts.items():

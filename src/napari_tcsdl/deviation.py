@@ -6,10 +6,9 @@ raw − estimate is noise and error, independent of each other, so that
     E (raw − x̂)² = variance of the noise + mean square of the error,
 
 whatever the scene, the decoder and its training, if noise is independent from frame to frame and
-its variance known. As cross-validation in crystallography (Brünger,
-Nature 355, 472 (1992)): what was set aside judges what was made of the rest. Detectors that spread
-an electron over neighbours set aside less: there only pixels count whose four neighbours are
-closed, too.
+its variance known. As cross-validation in crystallography (Brünger, Nature 355, 472 (1992)): what
+was set aside judges what was made of the rest. Detectors that spread an electron over neighbours
+set aside less: there only pixels count whose four neighbours are closed, too.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ._validation import InputError
+from ._validation import InputError, finite_numbers
 from .noise import NoiseModel
 
 _LEAST_PIXELS = 1_000
@@ -32,7 +31,7 @@ _MOST_DEAD, _MOST_STRUCK = 0.01, 0.001  # share of pixels, and of values
 
 # Errors have heavier tails than a normal distribution: where 68 % of them lie within the deviation
 # their mean square is 1 / 0.85 of its square. That, and by how much the ratio differs from movie to
-# movie, was measured on 42 whole movies held out from training (benchmarks/coverage.py).
+# movie, was measured on the 42 whole held-out movies that benchmarks/coverage.py decodes.
 _TAILS = 0.85
 _USUAL_SPREAD = 0.4
 _TAIL_SPREAD = 0.06  # of the factor, with the truth at hand: tails differ from movie to movie
@@ -73,18 +72,23 @@ class JudgedDeviation:
 
         Raises
         ------
-        ValueError, KeyError, TypeError
+        ValueError, KeyError, TypeError, OverflowError
             For anything but a finite factor > 0, an error ≥ 0 and a text.
         """
-        factor, error, weights = (values[name] for name in ("factor", "error", "weights"))
-        if not isinstance(weights, str) or any(
-            isinstance(number, bool) or not isinstance(number, int | float)
-            for number in (factor, error)
-        ):
-            raise TypeError(f"{values!r} for a judged deviation")
-        if not (np.isfinite(factor) and factor > 0 and np.isfinite(error) and error >= 0):
-            raise ValueError(f"a deviation times {factor!r} ± {error!r}")
-        return cls(float(factor), float(error), weights)
+        factor, error = finite_numbers([values["factor"], values["error"]], 2)
+        weights = values["weights"]
+        if not isinstance(weights, str):
+            raise TypeError(f"{weights!r} for the sha256 of weights")
+        if factor <= 0 or error < 0:
+            raise ValueError(f"a deviation times {factor:g} ± {error:g}")
+        return cls(factor, error, weights)
+
+
+def uncertainty_words(judged: JudgedDeviation | None) -> str:
+    """Say what became of a judgement that was asked for."""
+    if judged is None:
+        return "uncertainty not judged, as the decoder states it"
+    return f"uncertainty {judged.words()}, judged by raw pixels"
 
 
 class Sample(NamedTuple):

@@ -39,7 +39,7 @@ _STEPS = (0.7549, 0.5698)  # that spread places over rows and columns evenly, ho
 # 1 %; where motion adds more than a seventh, within 4 %. Counts are known better by Poisson's law
 # than by any fit, as far as the movie keeps to it: detectors lose some where electrons coincide.
 _TOO_HIGH, _DOUBT, _SPOILT_DOUBT = 1.01, 0.01, 0.04
-_AGREE, _COUNTS_DOUBT = 0.1, 0.005
+_COUNTS_DOUBT = 0.005
 _NEAR = np.add.outer(*[np.abs(np.arange(-REACH, REACH + 1))] * 2) < 2  # the pixel, four neighbours
 _MOST_SHARED = 0.15
 
@@ -109,7 +109,7 @@ def known_noise(statistics: MovieStatistics) -> KnownNoise:
     ratio = noise.variance(level) / level if level > 0 else 0.0
     # What is slight may be chance: Poisson's law has to hold with it or without it.
     apart = min(abs(ratio - 1), abs(ratio / (1 + spectrum.left) - 1))
-    if noise.counting and apart <= _AGREE:
+    if noise.counting:
         return KnownNoise(noise, True, spectrum.white, float(np.hypot(_COUNTS_DOUBT, apart)))
     share = 1 / (_TOO_HIGH * (1 + spectrum.left))
     model = replace(noise, gain=share * noise.gain, offset_variance=share * noise.offset_variance)

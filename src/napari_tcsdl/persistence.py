@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from ._validation import InputError
+from ._validation import InputError, finite_numbers
 from .movie import Movie
 
 LAGS = (1, 2, 4, 8, 16)
@@ -81,22 +81,11 @@ class Persistence:
         ValueError, KeyError, TypeError, OverflowError
             For anything but as many finite numbers as there are lags, and an error ≥ 0.
         """
-        whole, quiet = (_numbers(values[name], len(LAGS)) for name in ("whole", "quiet"))
-        (error,) = _numbers([values["error"]], 1)
+        whole, quiet = (finite_numbers(values[name], len(LAGS)) for name in ("whole", "quiet"))
+        (error,) = finite_numbers([values["error"]], 1)
         if error < 0:
             raise ValueError(f"a standard error of {error:g}")
         return cls(whole, quiet, error)
-
-
-def _numbers(values: object, count: int) -> tuple[float, ...]:
-    if not isinstance(values, list) or len(values) != count:
-        raise ValueError(f"{values!r} for {count} numbers")
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
-        raise TypeError(f"{values!r} for numbers")
-    found = tuple(float(value) for value in values)
-    if not np.isfinite(found).all():
-        raise ValueError(f"{values!r} for finite numbers")
-    return found
 
 
 def measure_persistence(runs: Sequence[NDArray[Any]]) -> Persistence:

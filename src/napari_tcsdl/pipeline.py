@@ -84,9 +84,10 @@ def compress(
     Raises
     ------
     InputError
-        For a bad movie or B larger than the movie; frames before a bad one are kept.
-    InputError, CorruptFileError, DeviceError
-        If the deviation is to be judged, of a decoder that states none or cannot run.
+        For a bad movie or B larger than the movie; frames before a bad one are kept. If the
+        deviation is to be judged, of a decoder that states none.
+    CorruptFileError, DeviceError
+        If that decoder cannot run.
     OutputError
         If ``path`` exists and ``overwrite`` is False, or cannot be written.
     """

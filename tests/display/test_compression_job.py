@@ -37,6 +37,14 @@ class Source:
         return self.frames[key]
 
 
+def test_what_became_of_a_judgement_is_reported(movie, target):
+    reports = []
+    judged = replace(SETTINGS, deviation="judged", device="cpu")
+    CompressionJob(3, movie, target, judged).run(reports.append, lambda fraction: None)
+    found = open_compressed(target).header.deviation
+    assert reports[0].deviation == f"uncertainty {found.words()}, judged by raw pixels"
+
+
 def test_the_file_is_complete_and_alone(movie, target):
     reports, fractions = [], []
     job = CompressionJob(3, movie, target, SETTINGS)
@@ -53,6 +61,7 @@ def test_the_file_is_complete_and_alone(movie, target):
     assert report.real_bytes == compressed.bytes_on_disk()
     assert report.path == target
     assert report.seconds > 0
+    assert report.deviation is None
     assert fractions[0] == 0.0
     assert fractions[-1] == 1.0
     np.testing.assert_array_equal(np.diff(fractions) > 0, True)

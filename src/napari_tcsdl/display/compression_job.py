@@ -15,8 +15,6 @@ from .job import Finished, Reporter, stoppable
 from .sentences import one_sentence
 from .store import whole_folder
 
-NOT_JUDGED = "uncertainty not judged, as the decoder states it"
-
 
 @dataclass(frozen=True, eq=False)
 class Compressed(Finished):
@@ -53,6 +51,7 @@ class CompressionJob:
             If ``path`` exists, which is never replaced, or cannot be written.
         """
         with one_sentence():
+            from ..deviation import uncertainty_words
             from ..pipeline import compress
 
             step = stoppable(self.stop, progress)
@@ -64,9 +63,7 @@ class CompressionJob:
                 if self.stop.is_set():  # since the last step: nothing may appear any more
                     raise Cancelled
             seconds = time.monotonic() - began
-            said = None
-            if self.settings.deviation == "judged":
-                judged = written.header.deviation
-                said = NOT_JUDGED if judged is None else f"uncertainty {judged.words()}"
+            asked = self.settings.deviation == "judged"
+            said = uncertainty_words(written.header.deviation) if asked else None
             raw = self.movie.nbytes
             report(Compressed(self.generation, raw, sizes, self.path, seconds, said))
