@@ -23,6 +23,7 @@ from torch.nn import functional
 from ..measurement import Phi
 from ..noise import NoiseModel
 from ._persistence_inputs import persistence_inputs
+from ._seams import even_seams
 from ._spectral_mixing import HOP
 from ._unfolding_net import CodedSequence, Prediction, UnfoldingConfig, UnfoldingNet
 from .base import BlockContext, Estimate, Progress, Segment
@@ -140,9 +141,10 @@ class Unfolding:
         with torch.autocast("cuda", self.autocast) if casts else nullcontext():
             prediction: Prediction = net(coded, progress)
         level, spread = scale
-        frames = prediction.frames[0, :, :height, :width] * spread + level
-        uncertainty = prediction.log_sigma[0, :, :height, :width].exp() * spread
-        return Estimate(frames, uncertainty)
+        inner = (0, slice(None), slice(height), slice(width))
+        sigma = prediction.log_sigma[inner].exp()
+        frames = even_seams(prediction.frames[inner], sigma, coded.lengths)
+        return Estimate(frames * spread + level, sigma * spread)
 
 
 def _scale_of(mean: Tensor, exposures: Tensor, context: BlockContext) -> tuple[float, float]:
