@@ -19,7 +19,9 @@ def drifting(*, seed=0, speed=0.1, blocks=2):
 
 def erring(frames, size, seed=1):
     """The same, and in each block an error of its own, the same in all its frames."""
-    errors = torch.randn(len(frames) // B, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+    errors = torch.randn(
+        len(frames) // B, SIDE, SIDE, generator=torch.Generator().manual_seed(seed)
+    )
     return frames + size * errors.repeat_interleave(B, 0)
 
 

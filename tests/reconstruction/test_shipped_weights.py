@@ -72,6 +72,15 @@ def test_they_are_small_and_say_what_they_are(name):
     assert '"/' not in path.with_suffix(".json").read_text()  # no path of the machine that trained
 
 
+@pytest.mark.parametrize("dose", [2.0, 6.0])
+def test_who_moves_the_slider_sees_no_jump_where_a_block_ends(tmp_path, dose):
+    counts, _ = simulate((60, 96, 96), seed=7, dose=dose)
+    frames, _ = frames_of(counts, tmp_path, compression_ratio=10)
+    change = np.array([rms(step) for step in np.diff(frames, axis=0)])
+    across = np.arange(1, 60) % 10 == 0
+    assert 0.8 < change[across].mean() / change[~across].mean() < 1.2  # 1.5 and 1.6 otherwise
+
+
 @pytest.mark.parametrize("ratio", [7, 10, 23])
 def test_ours_beats_binning_and_total_variation(movie, tmp_path, ratio):
     """B = 7 and B = 23 are drawn seldom in training, and never stressed."""

@@ -60,8 +60,6 @@ def _around(values: Tensor) -> Tensor:
     """Mean of values (n, H, W) over the pixels within ``REACH`` rows and columns of each."""
     side = 2 * REACH + 1
     for kernel, padding in (((side, 1), (REACH, 0)), ((1, side), (0, REACH))):
-        pooled = functional.avg_pool2d(
-            values[:, None], kernel, 1, padding, count_include_pad=False
-        )
+        pooled = functional.avg_pool2d(values[:, None], kernel, 1, padding, count_include_pad=False)
         values = pooled[:, 0]
     return values

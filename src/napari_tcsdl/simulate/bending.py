@@ -12,6 +12,7 @@ from ._random import Stream
 from .fibres import Fibre, FibreScene, fibre_movie
 from .film import Film
 from .microscope import Microscope
+from .pace import random_pace
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +29,10 @@ def random_fibres(seed: int, n_frames: int = 60, side: int = 256) -> FibreScene:
     stream = Stream(seed, "fibres")
     pixel = stream.log_between(5.0, 30.0)  # [Å]
     field = side * pixel
-    fibres = [_random_fibre(stream, n_frames, field) for _ in range((1, 1, 2, 3, 4)[seed % 5])]
+    pace = random_pace(seed)
+    fibres = [
+        _random_fibre(stream, n_frames, field, pace) for _ in range((1, 1, 2, 3, 4)[seed % 5])
+    ]
     voltage = (300.0, 200.0, 80.0)[stream.whole(0, 2)]
     wavelength = Microscope(voltage).wavelength
     # Fringes one to five pixels wide: width² = λ Δf.
@@ -51,26 +55,27 @@ def random_fibres(seed: int, n_frames: int = 60, side: int = 256) -> FibreScene:
         film=Film(
             # Also stands for the unevenness of real films.
             thickness=stream.log_between(300.0, 6000.0),
-            memory=stream.log_between(3.0, 60.0),
+            memory=stream.log_between(3.0, 60.0) / pace,
             still=stream.between(0.2, 1.0),
         ),
-        drift=pixel * (crawl + walk),
+        drift=pace * pixel * (crawl + walk),
         seed=seed,
     )
 
 
-def _random_fibre(stream: Stream, n_frames: int, field: float) -> Fibre:
+def _random_fibre(stream: Stream, n_frames: int, field: float, pace: float) -> Fibre:
     """Return a fibre through the field; its waves swing, slowly or fast, and it may slide."""
     outer = stream.log_between(0.04, 0.2) * field
     inner = outer * stream.between(0.2, 0.75) if stream.chance(0.65) else 0.0
     waves = np.array(
         [[field * stream.between(0.8, 4.0), 2 * math.pi * stream.between(0, 1)] for _ in range(3)]
     )
-    time = np.arange(n_frames)[:, None]
+    time = pace * np.arange(n_frames)[:, None]
     swing = 2 * math.pi * (time / (n_frames * np.exp(stream.normal(3) * 0.6)) + stream.uniform(3))
     size = field * stream.log_between(0.01, 0.12) * np.array([1.0, 0.5, 0.25])
-    walk = np.cumsum(stream.normal(n_frames, 3), axis=0) / math.sqrt(n_frames)
+    walk = pace * np.cumsum(stream.normal(n_frames, 3), axis=0) / math.sqrt(n_frames)
     shift = np.cumsum(stream.normal(n_frames, 2), axis=0) * field * stream.log_between(1e-4, 4e-3)
+    shift *= pace
     return Fibre(
         outer,
         inner,

@@ -14,6 +14,7 @@ from ._random import Stream
 from .crystals import LATTICE_CONSTANTS, Shape, Surface, crystal, zone_rotation
 from .film import Film
 from .microscope import Microscope
+from .pace import random_pace
 from .render import Group, Support, View, render
 
 Floats = NDArray[np.float64]
@@ -69,18 +70,20 @@ def random_scene(seed: int, n_frames: int = 60, side: int = 256) -> Scene:
     """
     stream = Stream(seed, "scene")
     view = random_view(stream, side)
-    drift = random_drift(stream, n_frames)
+    pace = random_pace(seed)
+    drift = pace * random_drift(stream, n_frames)
     field = side * view.pixel_size
     symbol = "Au" if stream.chance(0.6) else ("Pt", "Ag", "Pd", "Cu")[stream.whole(0, 3)]
     debye_waller = stream.between(0.3, 1.2)
     groups = []
     for place, velocity, radius in _layout(stream, field, n_frames):
         shape = _random_shape(stream, radius)
-        motion = _random_motion(stream, n_frames, place, velocity)
+        motion = _random_motion(stream, n_frames, place, velocity, pace)
         motion = replace(motion, places=motion.places + np.pad(drift, ((0, 0), (0, 1))))
         atoms = crystal(symbol, shape, stream)
-        groups.append(Group(symbol, _moved(stream, atoms, symbol, motion), debye_waller))
-    support = Support(random_film(stream, field), drift, seed)
+        groups.append(Group(symbol, _moved(stream, atoms, symbol, motion, pace), debye_waller))
+    film = random_film(stream, field)
+    support = Support(replace(film, memory=film.memory / pace), drift, seed)
     return Scene(tuple(groups), random_microscope(stream), view, support)
 
 
@@ -175,7 +178,9 @@ def _random_shape(stream: Stream, radius: float) -> Shape:
     )
 
 
-def _random_motion(stream: Stream, n_frames: int, place: Floats, velocity: Floats) -> Motion:
+def _random_motion(
+    stream: Stream, n_frames: int, place: Floats, velocity: Floats, pace: float
+) -> Motion:
     """Drift, slow turning and tilting, and libration anew in every frame."""
     if stream.chance(0.8):
         zone = _ZONES[stream.whole(0, len(_ZONES) - 1)]
@@ -194,9 +199,9 @@ def _random_motion(stream: Stream, n_frames: int, place: Floats, velocity: Float
     walk = np.cumsum(stream.normal(n_frames, 3), axis=0) * math.radians(0.15)
     slow = np.concatenate([time * tilting, time * turning], axis=1) + walk
     trembling = stream.normal(n_frames, 3) * libration * np.array([1, 1, 0.4])
-    turns = Rotation.from_rotvec(slow + trembling) * start
+    turns = Rotation.from_rotvec(pace * (slow + trembling)) * start
     wander = np.cumsum(stream.normal(n_frames, 2), axis=0) * stream.log_between(0.01, 0.15)
-    places = place + time * velocity + wander + jitter * stream.normal(n_frames, 2)
+    places = place + pace * (time * velocity + wander + jitter * stream.normal(n_frames, 2))
     return Motion(np.pad(places, ((0, 0), (0, 1))), turns)
 
 
@@ -205,12 +210,13 @@ def _unit(stream: Stream) -> Floats:
     return np.array([math.cos(angle), math.sin(angle)])
 
 
-def _moved(stream: Stream, atoms: Floats, symbol: str, motion: Motion) -> Floats:
+def _moved(stream: Stream, atoms: Floats, symbol: str, motion: Motion, pace: float) -> Floats:
     """Positions of all atoms in every frame, (T, N, 3), surface atoms hopping."""
     n_frames = len(motion.places)
     surface = Surface(atoms, LATTICE_CONSTANTS[symbol] / math.sqrt(2), stream)
     hops = 0 if stream.chance(0.3) else int(stream.log_between(1, 0.03 * len(atoms) + 2))
     moved = np.empty((n_frames, len(atoms), 3))
     for index in range(n_frames):
-        moved[index] = motion.turns[index].apply(surface.hop(hops)) + motion.places[index]
+        due = int((index + 1) * pace * hops) - int(index * pace * hops)
+        moved[index] = motion.turns[index].apply(surface.hop(due)) + motion.places[index]
     return moved
