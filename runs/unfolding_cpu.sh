@@ -19,7 +19,8 @@
 #     put there by hand as training/growth.py does it now. Today's network has both from leg 1 on.
 #   - Up to leg 7 most masks of B = 20 and more opened a quarter of the frames; today's open two fifths.
 #   - Up to leg 9 nothing was told of how long structure lasts in one movie of ten, today one of four.
-#   - Leg 10 had a library rendered anew, with today's code.
+#   - Leg 10 had a library rendered anew. Up to leg 11 no scene of it was slow; today half of crystals and fibres
+#     are (simulate/pace.py).
 #   - Up to leg 10 what was told of how long structure lasts was measured on each crop, today on the
 #     movie that it was cut from.
 #   - Leg 5 got the weight on jumps between blocks after its first 772 steps, and began the correction

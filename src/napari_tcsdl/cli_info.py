@@ -63,8 +63,8 @@ def info(
         facts[f"persistence {where}"] = " ".join(f"{number:.3g}" for number in numbers)
     judged = facts.pop("deviation", None)
     if judged is not None:
-        times = JudgedDeviation.from_json(judged).words()
-        facts["deviation"] = f"{times}, judged by raw pixels, of weights {judged['weights'][:12]}…"
+        words = JudgedDeviation.from_json(judged).words()
+        facts["deviation"] = f"{words}, judged by raw pixels, of weights {judged['weights'][:12]}…"
     width = max(map(len, facts))
     for key, value in facts.items():
         typer.echo(f"{key:<{width}}  {'unknown' if value is None else value}")

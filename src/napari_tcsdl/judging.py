@@ -36,8 +36,9 @@ _MOST_READ = 2**28  # pixels that are read for it; of larger frames all parts ar
 _STEPS = (0.7549, 0.5698)  # that spread places over rows and columns evenly, however many
 
 # By 42 simulated movies of known noise: what is measured, less its excess, is 1 % too high, within
-# 1 %; where motion adds more than a seventh, within 4 %. Counts are known better by Poisson's law
-# than by any fit, as far as the movie keeps to it: detectors lose some where electrons coincide.
+# 1 %; where motion adds more than a seventh, within 4 %. Counts are known better by Poisson's law.
+# Where a movie does not keep to it (detectors lose some where electrons coincide) either that or
+# the measured noise is wrong, nothing says which, and both are doubted by as much as they differ.
 _TOO_HIGH, _DOUBT, _SPOILT_DOUBT = 1.01, 0.01, 0.04
 _COUNTS_DOUBT = 0.005
 _NEAR = np.add.outer(*[np.abs(np.arange(-REACH, REACH + 1))] * 2) < 2  # the pixel, four neighbours
@@ -105,11 +106,11 @@ def known_noise(statistics: MovieStatistics) -> KnownNoise:
             "expected frames as recorded to judge the deviation by; it stays as the decoder states "
             "it"
         )
-    level = noise.mean or 0.0
-    ratio = noise.variance(level) / level if level > 0 else 0.0
-    # What is slight may be chance: Poisson's law has to hold with it or without it.
-    apart = min(abs(ratio - 1), abs(ratio / (1 + spectrum.left) - 1))
     if noise.counting:
+        level = noise.mean or 1.0
+        ratio = noise.variance(level) / level
+        # What is slight may be chance: Poisson's law has to hold with it or without it.
+        apart = min(abs(ratio - 1), abs(ratio / (1 + spectrum.left) - 1))
         return KnownNoise(noise, True, spectrum.white, float(np.hypot(_COUNTS_DOUBT, apart)))
     share = 1 / (_TOO_HIGH * (1 + spectrum.left))
     model = replace(noise, gain=share * noise.gain, offset_variance=share * noise.offset_variance)

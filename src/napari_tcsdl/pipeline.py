@@ -87,7 +87,7 @@ def compress(
         For a bad movie or B larger than the movie; frames before a bad one are kept. If the
         deviation is to be judged, of a decoder that states none.
     CorruptFileError, DeviceError
-        If that decoder cannot run.
+        If the deviation is to be judged, and the decoder cannot run.
     OutputError
         If ``path`` exists and ``overwrite`` is False, or cannot be written.
     """

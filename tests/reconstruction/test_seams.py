@@ -86,6 +86,30 @@ def test_an_event_is_left_alone():
     assert (unsure[SEAM] - frames[SEAM])[:, 20 + REACH :].abs().min() > 0.5
 
 
+@pytest.mark.parametrize(("side", "size"), [(3, 5.0), (5, 3.0), (9, 2.5)])
+def test_a_small_event_is_one_too(side, size):
+    """A hopping column fills little of the surroundings, and is no part of the frame before."""
+    frames = erring(drifting(speed=0.02), 0.1)
+    inside = (slice(SEAM, None), slice(18, 18 + side), slice(15, 15 + side))
+    struck = frames.clone()
+    struck[inside] += size
+    after = evened(struck)
+    torch.testing.assert_close(after[inside], struck[inside], rtol=0, atol=0)
+    before = (SEAM - 1, *inside[1:])
+    torch.testing.assert_close(after[before], struck[before], rtol=0, atol=0)
+    assert (evened(frames)[inside][0] != frames[inside][0]).all()  # without it they are moved
+
+
+def test_between_seam_and_event_it_fades():
+    frames = torch.zeros(2 * B, SIDE, SIDE)
+    frames[:, ::2] += torch.arange(2 * B)[:, None, None] * 1e-6  # hardly anything moves
+    frames[SEAM:] += 1.0
+    for explained, kept in ((0.4, 1.0), (0.75, 0.5), (0.9, 0.2), (1.1, 0.0)):
+        # Both variances add up to the square of the difference over ``explained``.
+        step = evened(frames, deviation=(0.5 / explained) ** 0.5)[SEAM - 1] - frames[SEAM - 1]
+        torch.testing.assert_close(step, torch.full_like(step, 0.25 * kept), rtol=1e-3, atol=1e-4)
+
+
 def test_changes_are_averaged_over_their_surroundings():
     frames = erring(drifting(), 0.2)
     step = evened(frames)[SEAM - 1] - frames[SEAM - 1]
@@ -98,17 +122,29 @@ def test_changes_are_averaged_over_their_surroundings():
     np.testing.assert_allclose(step.numpy()[inner], expected[inner], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("lengths", [(12,), (6, 6), (3, 9), (11, 1), (2,) * 6])
+def test_the_border_of_the_frame_is_like_the_rest():
+    frames = torch.arange(2.0 * B)[:, None, None].expand(-1, SIDE, SIDE) * 0.1
+    frames = frames + 0.1 * (frames >= 0.1 * SEAM)  # twice the change across the seam
+    step = evened(frames)[SEAM - 1] - frames[SEAM - 1]
+    torch.testing.assert_close(step, torch.full((SIDE, SIDE), 0.05), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [(12,), (6, 6), (3, 9), (2, 8, 2), (2,) * 6])
 def test_blocks_of_any_length(lengths):
-    frames = drifting()
+    frames = drifting(speed=0.02)
+    errors = torch.randn(len(lengths), SIDE, SIDE, generator=torch.Generator().manual_seed(2))
+    frames = frames + 0.2 * errors.repeat_interleave(torch.tensor(lengths), 0)
     moved = (evened(frames, lengths=lengths) != frames).any(-1).any(-1).nonzero().ravel().tolist()
     seams = np.cumsum(lengths)[:-1]
-    assert set(moved) <= {*seams, *(seams - 1)}
+    assert moved == sorted({*seams, *(seams - 1)})
 
 
-def test_single_frames_have_nothing_beside_a_seam():
-    frames = drifting()
-    torch.testing.assert_close(evened(frames, lengths=(1,) * 12), frames, rtol=0, atol=0)
+def test_a_frame_that_is_its_own_measurement_stays():
+    frames = erring(drifting(speed=0.02), 0.2)
+    kept = evened(frames, lengths=(11, 1))
+    torch.testing.assert_close(kept, frames, rtol=0, atol=0)
+    kept = evened(frames, lengths=(1,) * 12)
+    torch.testing.assert_close(kept, frames, rtol=0, atol=0)
 
 
 def test_still_clean_frames_stay_as_they_are():

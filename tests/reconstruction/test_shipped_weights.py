@@ -140,14 +140,13 @@ def test_bfloat16_costs_a_hundredth_of_the_error(movie):
 
 
 def test_tiles_equal_the_whole_frame():
-    counts, _ = simulate((4, 96, 240), seed=3)
+    counts, _ = simulate((8, 96, 240), seed=3)
     settings = Settings(compression_ratio=4)
     masks = make_masks(settings, (96, 240))
-    y = encode(counts, masks)
     row = RECONSTRUCTORS["unfolding"]
     decoder = row.make(shipped_weights(row.weights))
     context = BlockContext((0, 40), estimate_noise(counts), 10.0, 2.5, 4, masks.openness)
-    group = [GroupBlock(y, masks, 4)]
+    group = [GroupBlock(encode(part, masks), masks, 4) for part in (counts[:4], counts[4:])]
     whole, parts = (
         reconstruct_tiled(decoder, group, context, device="cpu", tile=tile, progress=_silent)
         for tile in (512, 96)

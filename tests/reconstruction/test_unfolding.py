@@ -10,7 +10,8 @@ from tiny_unfolding import POISSON, TINY, make_coded, make_net, scene, segment_o
 from napari_tcsdl.encoder import encode
 from napari_tcsdl.masks import Masks
 from napari_tcsdl.noise import NoiseModel
-from napari_tcsdl.reconstruction import GroupBlock, reconstruct_tiled
+from napari_tcsdl.reconstruction import GroupBlock, reconstruct_tiled, unfolding
+from napari_tcsdl.reconstruction._seams import even_seams
 from napari_tcsdl.reconstruction.base import BlockContext
 from napari_tcsdl.reconstruction.unfolding import (
     CodedSequence,
@@ -131,13 +132,34 @@ def test_tiles_equal_the_whole_frame():
 
 
 def test_the_result_does_not_depend_on_units():
-    frames = np.random.default_rng(0).poisson(scene(5, 24, 20)).astype(np.float32)
-    expected = decode([segment_of(frames)], context_of(frames))
+    frames = np.random.default_rng(0).poisson(scene(9, 24, 20)).astype(np.float32)
     scaled = 30 * frames + 100
     noise = NoiseModel(30.0, -30.0 * 100)  # variance 900 · x at value 30 x + 100
-    found = decode([segment_of(scaled)], context_of(scaled, noise))
+    expected, found = (
+        decode([segment_of(part[:5]), segment_of(part[5:])], context_of(part, of_part))
+        for part, of_part in ((frames, POISSON), (scaled, noise))
+    )
     torch.testing.assert_close((found.frames - 100) / 30, expected.frames, rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(found.uncertainty / 30, expected.uncertainty, rtol=1e-3, atol=1e-3)
+
+
+def test_seams_are_evened_out_in_the_unit_of_the_deviation(monkeypatch):
+    frames = np.random.default_rng(0).poisson(scene(9, 24, 20)).astype(np.float32)
+    segments, context = [segment_of(frames[:5]), segment_of(frames[5:])], context_of(frames)
+    given = []
+
+    def evened(*arguments):
+        given.extend(arguments)
+        return even_seams(*arguments) + 1
+
+    monkeypatch.setattr(unfolding, "even_seams", evened)
+    found = decode(segments, context)
+    estimate, deviation, lengths = given
+    assert tuple(lengths) == (5, 4)
+    spread = found.uncertainty / deviation
+    torch.testing.assert_close(spread, torch.full_like(spread, float(spread[0, 0, 0])))
+    expected = (even_seams(estimate, deviation, lengths) + 1) * spread + context.mean
+    torch.testing.assert_close(found.frames, expected, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("noise", [POISSON, NoiseModel(0.0, 4.0), NoiseModel(2.0, -50.0), None])

@@ -1,12 +1,12 @@
-"""The last step: what the measurement still says, dealt out by how sure each frame is.
+"""The network's last step: what the measurement still says, dealt out by how sure each frame is.
 
 With P the variances that the estimate states (diagonal) and R the variance of the noise of Y, the
 linear estimate of least variance is x̂ + P Φᵀ (Φ P Φᵀ + R)⁻¹ (Y − Φx̂), and its variances are the
 diagonal of P − P Φᵀ (Φ P Φᵀ + R)⁻¹ Φ P (Kalman, 1960). Φ P Φᵀ is diagonal, too: each pixel is a
 division.
 
-Of a neighbour that is decoded in part Y is of all its frames, so that the step is not exact there;
-none of these frames is wanted.
+Of a neighbour that is decoded in part Y is of all its frames, so that the step is not exact there.
+These frames are not wanted; they only tell where a seam is (:mod:`._seams`).
 
 Where the network did well this changes next to nothing. Where it did not (a dose far above those it
 knows, a last block of one frame, which is its own measurement), the estimate cannot be much worse

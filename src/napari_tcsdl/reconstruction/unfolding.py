@@ -7,7 +7,7 @@ space (2-D convolutions, frames as batch, at a half and a quarter of the resolut
 with a step towards the measurement that is the smaller the noisier the measurement is. Nothing
 depends on B, on the masks or on the size of the frame, so one set of weights serves all of them.
 
-Time mixing runs across the ends of blocks: a still specimen shows no seam there.
+Time mixing runs across the ends of blocks, and what still tells blocks apart is evened out last.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.nn import functional
 from ..measurement import Phi
 from ..noise import NoiseModel
 from ._persistence_inputs import persistence_inputs
-from ._seams import even_seams
+from ._seams import REACH, even_seams
 from ._spectral_mixing import HOP
 from ._unfolding_net import CodedSequence, Prediction, UnfoldingConfig, UnfoldingNet
 from .base import BlockContext, Estimate, Progress, Segment
@@ -108,7 +108,7 @@ class Unfolding:
         What lies farther away changes trained weights' frames by 1e-5 of their range (measured
         with tiles of 112 px; 48 px: 3e-3, 64 px: 1e-4, 80 px: 1e-6), their deviation by 5e-5 of it.
         """
-        return min(self.net.config.receptive_radius + _SMOOTH, _FARTHEST)
+        return min(self.net.config.receptive_radius + _SMOOTH + REACH, _FARTHEST)
 
     def __call__(self, y: Tensor, phi: Phi, context: BlockContext, progress: Progress) -> Tensor:
         """Reconstruct one measurement (…, H, W), without its neighbours, into (…, B, H, W)."""
@@ -142,9 +142,9 @@ class Unfolding:
             prediction: Prediction = net(coded, progress)
         level, spread = scale
         inner = (0, slice(None), slice(height), slice(width))
-        sigma = prediction.log_sigma[inner].exp()
-        frames = even_seams(prediction.frames[inner], sigma, coded.lengths)
-        return Estimate(frames * spread + level, sigma * spread)
+        deviation = prediction.log_sigma[inner].exp()
+        frames = even_seams(prediction.frames[inner], deviation, coded.lengths)
+        return Estimate(frames * spread + level, deviation * spread)
 
 
 def _scale_of(mean: Tensor, exposures: Tensor, context: BlockContext) -> tuple[float, float]:

@@ -8,9 +8,10 @@ _SLOWEST = 0.02
 
 
 def random_pace(seed: int) -> float:
-    """Draw what all motion of a scene is multiplied by: 1, or for half of the seeds less.
+    """Draw by what speeds and amplitudes of motion are multiplied: 1, for half of the seeds less.
 
-    From a stream of its own: at full pace a seed shows what it showed before there was any other.
+    Vibration within a frame is none of it. From a stream of its own: seeds whose pace is 1 show
+    what they would without it.
     """
     stream = Stream(seed, "pace")
     return stream.log_between(_SLOWEST, 1.0) if stream.chance(0.5) else 1.0

@@ -161,7 +161,7 @@ def _layout(stream: Stream, field: float, n_frames: int) -> list[tuple[Floats, F
         away = np.array([math.cos(direction), math.sin(direction)])
         gap = stream.between(-1.0, 12.0)
         distance = (radius + gap) if number > 1 else stream.between(0, 0.3) * field
-        # Crystals that approach meet about half way through the movie.
+        # At full pace crystals that approach meet about half way through the movie.
         velocity = -away * max(gap, 0) / n_frames * stream.between(0, 2.0)
         rows.append((middle + away * distance, velocity, radius))
     return rows
