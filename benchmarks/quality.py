@@ -244,7 +244,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--gold", default="au_*", help="file names of movies with gold's lattice")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--untold", action="store_true", help="not how long structure lasts")
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE",
+    parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE",
                         help="other settings, for example companding=0")  # fmt: skip
     parser.add_argument("--csv", type=Path, help="write all numbers here, too")
     parser.add_argument("--markdown", action="store_true")
