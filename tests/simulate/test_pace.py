@@ -11,8 +11,9 @@ from napari_tcsdl.simulate.rigid import random_scene
 FRAMES = 8
 
 
-def at_pace(monkeypatch, module, pace):
+def at_pace(monkeypatch, module, pace, make, *arguments):
     monkeypatch.setattr(module, "random_pace", lambda seed: pace)
+    return make(*arguments)
 
 
 def steps(places):
@@ -31,10 +32,9 @@ def test_half_of_all_seeds_are_slow_by_any_factor_down_to_a_fiftieth():
 
 @pytest.mark.parametrize("seed", [1, 3])
 def test_slow_fibres_are_the_same_fibres_that_move_less(monkeypatch, seed):
-    at_pace(monkeypatch, bending, 1.0)
-    fast = random_fibres(seed, FRAMES, 32)
-    at_pace(monkeypatch, bending, 0.05)
-    slow = random_fibres(seed, FRAMES, 32)
+    fast, slow = (
+        at_pace(monkeypatch, bending, pace, random_fibres, seed, FRAMES, 32) for pace in (1.0, 0.05)
+    )
     np.testing.assert_allclose(steps(slow.drift), 0.05 * steps(fast.drift))
     assert slow.film.memory == pytest.approx(20 * fast.film.memory)
     for one, other in zip(slow.fibres, fast.fibres, strict=True):
@@ -45,10 +45,9 @@ def test_slow_fibres_are_the_same_fibres_that_move_less(monkeypatch, seed):
 
 @pytest.mark.parametrize("seed", [0, 5])
 def test_slow_crystals_are_the_same_crystals_that_move_less(monkeypatch, seed):
-    at_pace(monkeypatch, rigid, 1.0)
-    fast = random_scene(seed, FRAMES, 48)
-    at_pace(monkeypatch, rigid, 0.05)
-    slow = random_scene(seed, FRAMES, 48)
+    fast, slow = (
+        at_pace(monkeypatch, rigid, pace, random_scene, seed, FRAMES, 48) for pace in (1.0, 0.05)
+    )
     np.testing.assert_allclose(slow.support.shifts, 0.05 * fast.support.shifts)
     # Of the first one; hops of its atoms, which are fewer, take random numbers from the others.
     one, other = slow.groups[0], fast.groups[0]
@@ -62,7 +61,6 @@ def test_slow_crystals_are_the_same_crystals_that_move_less(monkeypatch, seed):
 def test_the_film_of_a_slow_scene_keeps_its_structure_longer(monkeypatch):
     memory = []
     for pace in (1.0, 0.05):
-        at_pace(monkeypatch, rigid, pace)
-        scenes = [random_scene(seed, 2, 32) for seed in range(6)]
+        scenes = [at_pace(monkeypatch, rigid, pace, random_scene, k, 2, 32) for k in range(6)]
         memory.append(np.mean([scene.support.film.memory for scene in scenes]))
     assert memory[1] > 8 * memory[0]

@@ -54,27 +54,24 @@ def even_seams(frames: Tensor, deviation: Tensor, lengths: Sequence[int]) -> Ten
         inside = sum(beside[1:], beside[0]) / len(beside)
         share = (1 - (inside / changes[seam].clamp(min=_TINY)).sqrt()) / 2
         pair = slice(seam - 1, seam + 1)
-        share = share.clamp(0, _MOST) * _no_event(frames[pair], deviation[pair])
+        share = share.clamp(0, _MOST) * _no_event(changes[seam], frames[pair], deviation[pair])
         step = share * (frames[seam] - frames[seam - 1])
         moved[seam - 1] += step
         moved[seam] -= step
     return moved
 
 
-def _no_event(pair: Tensor, deviation: Tensor) -> Tensor:
+def _no_event(change: Tensor, pair: Tensor, deviation: Tensor) -> Tensor:
     """1 (H, W) where the deviation explains how both frames (2, H, W) differ, 0 where it cannot."""
-    difference, variance = pair.diff(dim=0).square(), deviation.square().sum(0, keepdim=True)
-    ratio = [
-        _around(difference, reach) / _around(variance, reach).clamp(min=_TINY)
-        for reach in (REACH, _SMALL)
-    ]
-    unexplained = (ratio[0].maximum(ratio[1]) - _EXPLAINED) / (_EVENT - _EXPLAINED)
-    return 1 - unexplained.clamp(0, 1)[0]
+    variance = deviation.square().sum(0, keepdim=True)
+    wide = change / _around(variance, REACH)[0].clamp(min=_TINY)
+    small = _change(pair, 1, _SMALL) / _around(variance, _SMALL)[0].clamp(min=_TINY)
+    return 1 - ((wide.maximum(small) - _EXPLAINED) / (_EVENT - _EXPLAINED)).clamp(0, 1)
 
 
-def _change(frames: Tensor, to: int) -> Tensor:
+def _change(frames: Tensor, to: int, reach: int = REACH) -> Tensor:
     """Mean square change (H, W) around each pixel from the frame before ``to`` to it."""
-    return _around(frames[to - 1 : to + 1].diff(dim=0).square(), REACH)[0]
+    return _around(frames[to - 1 : to + 1].diff(dim=0).square(), reach)[0]
 
 
 def _around(values: Tensor, reach: int) -> Tensor:
