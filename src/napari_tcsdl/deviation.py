@@ -31,7 +31,7 @@ _MOST_DEAD, _MOST_STRUCK = 0.01, 0.001  # share of pixels, and of values
 
 # Errors have heavier tails than a normal distribution: where 68 % of them lie within the deviation
 # their mean square is 1 / 0.85 of its square. That, and by how much the ratio differs from movie to
-# movie, was measured with benchmarks/coverage.py on the 42 whole movies that were held out then.
+# movie, was measured with benchmarks/calibration.py on the 42 whole movies that were held out then.
 _TAILS = 0.85
 _USUAL_SPREAD = 0.4
 _TAIL_SPREAD = 0.06  # of the factor, with the truth at hand: tails differ from movie to movie

@@ -9,63 +9,18 @@
 """
 
 import pickle
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from codec_cases import DEPTHS, FRAMES, Case, as_type, constant, noisy, smooth
 
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.codecs import CHEAP, IMAGE, LOSSLESS, VIDEO, at_budget
 
-HEIGHT, WIDTH, FRAMES = 37, 31, 12
 SENTENCE = r"got .*, expected .*; "
 LARGEST_STATE = 2000
 """[bytes] A pixel mapping, shapes and types; never pixels."""
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """Frames (n, H, W) and the value range of their movie."""
-
-    frames: np.ndarray
-    value_range: tuple[float, float]
-
-    @property
-    def span(self) -> float:
-        return self.value_range[1] - self.value_range[0]
-
-
-def drifting_waves(n_frames=FRAMES, height=HEIGHT, width=WIDTH):
-    """Smooth and slow, 0 … 1: any codec at its best comes close to it."""
-    t, y, x = np.mgrid[:n_frames, :height, :width]
-    return 0.5 + 0.4 * np.sin(2 * np.pi * (x + 0.2 * t) / 24) * np.cos(2 * np.pi * y / 28)
-
-
-def smooth(dtype, low, high, n_frames=FRAMES):
-    values = low + (high - low) * drifting_waves(n_frames)
-    return Case(_as(values, dtype), (low, high))
-
-
-def noisy(dtype, low, high, n_frames=FRAMES):
-    rng = np.random.default_rng(3)
-    values = low + (high - low) * (drifting_waves(n_frames) + rng.normal(0, 0.1, (n_frames, 1, 1)))
-    values = values + rng.normal(0, 0.05 * (high - low), values.shape)
-    return Case(_as(np.clip(values, low, high), dtype), (low, high))
-
-
-def _as(values, dtype):
-    rounded = np.rint(values) if np.dtype(dtype).kind == "u" else values
-    return rounded.astype(dtype)
-
-
-DEPTHS = {
-    "8 bits": (np.uint8, 0.0, 255.0),
-    "dark counts": (np.uint8, 0.0, 12.0),
-    "12 bits": (np.uint16, 0.0, 4095.0),
-    "16 bits": (np.uint16, 100.0, 60000.0),
-    "float": (np.float32, 0.25, 3.5),
-}
 
 
 def each_depth(codec, make, **options):
@@ -150,7 +105,7 @@ def lossless_is_exact(codec):
     for name, case in each_depth(codec, noisy):
         np.testing.assert_array_equal(round_trip(codec, case, None), case.frames, err_msg=name)
         top = np.iinfo(case.frames.dtype).max if case.frames.dtype.kind == "u" else 3e38
-        hard = _as(rng.uniform(0, top, case.frames.shape), case.frames.dtype)
+        hard = as_type(rng.uniform(0, top, case.frames.shape), case.frames.dtype)
         hard[0, :2, :2] = [[0, top], [top, 0]]
         decoded = round_trip(codec, Case(hard, case.value_range), None)
         np.testing.assert_array_equal(decoded, hard, err_msg=name)
@@ -244,14 +199,6 @@ def views_and_read_only_frames_are_taken(codec):
     for view in (turned, strided, locked):
         assert codec.encode(view, best(codec), plain.value_range).files == wanted
         np.testing.assert_array_equal(view, plain.frames)
-
-
-def constant(dtype, low, high, share):
-    """Two frames of low + share · (high − low) everywhere, as far as the type holds that."""
-    value = low + share * (high - low)
-    if np.dtype(dtype).kind == "u":
-        value = np.clip(np.rint(value), 0, np.iinfo(dtype).max)
-    return Case(np.full((2, HEIGHT, WIDTH), value, dtype), (low, high))
 
 
 def constant_frames_stay_constant(codec):

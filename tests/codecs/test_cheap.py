@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from battery import CHECKS, drifting_waves, run
+from battery import CHECKS, run
+from codec_cases import drifting_waves
 
 from napari_tcsdl._validation import InputError
 from napari_tcsdl.codecs import CHEAP, CODECS, SumStorage, binned_sum, binning

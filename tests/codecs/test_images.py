@@ -5,7 +5,8 @@ import io
 import imagecodecs
 import numpy as np
 import pytest
-from battery import CHECKS, noisy, run
+from battery import CHECKS, run
+from codec_cases import noisy
 from PIL import Image
 
 from napari_tcsdl._validation import InputError

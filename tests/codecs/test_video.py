@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from battery import CHECKS, noisy, run
+from battery import CHECKS, run
+from codec_cases import noisy
 
 from napari_tcsdl._validation import CorruptFileError, InputError
 from napari_tcsdl.codecs import CODECS, VIDEO, at_budget

@@ -27,11 +27,11 @@ from .controls import (
     button,
     choice,
     choose,
-    duration,
     form_layout,
     quiet_label,
     whole,
 )
+from .form_facts import facts_of_movie, hint_of_ratio, span_of_measurement
 from .opening import OpenButton
 from .words import (
     DEVIATIONS,
@@ -251,32 +251,12 @@ class SettingsForm(QWidget):
 
     def describe(self, shape: tuple[int, ...], dtype: Any, calibration: Calibration) -> None:
         """Write what the movie is, and what B means for it."""
-        count, height, width = shape
-        pixel, step = calibration.pixel_size, calibration.frame_time
-        facts = [
-            f"{count} frames of {height} × {width}, {dtype}",
-            f"{pixel / 10:.4g} nm/px" if pixel is not None else "pixel size unknown",
-            f"{duration(step)} per frame" if step is not None else "frame time unknown",
-        ]
-        self.facts.setText(",  ".join(facts[:1]) + "\n" + ",  ".join(facts[1:]))
-        ratio = self.ratio.value()
-        if ratio > count:
-            self.hint.setText(f"more than the {count} frames of this movie")
-            return
-        blocks = -(-count // ratio)
-        rest = count % ratio
-        span = f" = {duration(ratio * step)}" if step is not None else ""
-        last = f", the last of {rest}" if rest and blocks > 1 else ""
-        self.hint.setText(
-            f"{ratio} frames{span} per measurement\n"
-            f"{count} frames → {blocks} measurement{'s' if blocks != 1 else ''}{last}"
-        )
+        self.facts.setText(facts_of_movie(shape, dtype, calibration))
+        self.hint.setText(hint_of_ratio(self.ratio.value(), shape[0], calibration))
 
     def describe_file(self, entry: dict[str, Any], calibration: Calibration) -> None:
         """Write what a compressed file holds; its B and masks are shown and cannot be chosen."""
         ratio, count = entry["compression_ratio"], entry["n_frames"]
-        step = calibration.frame_time
-        span = f" = {duration(step)}" if step is not None else ""
         kept = entry["settings"]
         for box, value in ((self.ratio, ratio), (self.seed, kept.get("seed"))):
             if value is not None:
@@ -284,7 +264,9 @@ class SettingsForm(QWidget):
                 box.setValue(value)
                 box.blockSignals(False)
         self.facts.setText(f"compressed file: {count} frames,  B = {ratio}")
-        self.hint.setText(f"{ratio} frames{span} per measurement\nfixed by the file")
+        # A frame of this layer is a measurement: its time is that of all B frames.
+        span = span_of_measurement(ratio, calibration.frame_time)
+        self.hint.setText(f"{span}\nfixed by the file")
 
     def describe_nothing(self, reason: str) -> None:
         """Say why the chosen layer cannot be used."""

@@ -1,6 +1,6 @@
 """How much of the truth lies within the stated deviation, of whole movies held out from training.
 
-    python benchmarks/coverage.py LIBRARY [--weights FILE] [--part I/N]
+    python benchmarks/calibration.py LIBRARY [--weights FILE] [--part I/N]
 
 LIBRARY is a folder that runs/unfolding_cpu.sh renders. Of each file that no run was trained on, the
 first half (at least B frames) is recorded by one of four detectors at one of three B, in turn,
