@@ -22,6 +22,7 @@ class LearnedDecoder:
     align = 4
     splits_work = False
     context_frames = REACH
+    follows = False
 
     def __init__(self, limit: int = 10**6) -> None:
         self.limit = limit

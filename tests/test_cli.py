@@ -69,6 +69,14 @@ def test_info_tells_how_long_structure_lasts(movie_path, compressed_path):
     assert "{'whole'" not in text
 
 
+def test_info_tells_how_far_the_specimen_went(compressed_path):
+    facts = json.loads(run("info", compressed_path, "--json")[0])
+    assert facts["drift_px"] == open_compressed(compressed_path).positions[-1].tolist()
+    assert f"drift_px  {facts['drift_px']}\n" in re.sub(
+        "  +", "  ", run("info", compressed_path)[0]
+    )
+
+
 def test_reconstruct_keeps_frames_units_and_calibration(compressed_path, tmp_path, movie):
     path = tmp_path / "rec.tif"
     run("reconstruct", compressed_path, "--device", "cpu", "-o", path)

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_tcsdl._validation import Cancelled, InputError
+from napari_tcsdl.drift import positions_of
 from napari_tcsdl.encoding import encode_block, make_masks, make_storage, measure_statistics
 from napari_tcsdl.io import open_compressed
 from napari_tcsdl.movie import Movie
@@ -64,6 +66,19 @@ def test_the_file_tells_the_decoder_how_long_structure_lasts(movie, tmp_path, mo
     with pytest.raises(Cancelled):
         decode_block(compressed, 0, SETTINGS)
     assert contexts[0].persistence == compressed.header.persistence
+
+
+def test_the_file_tells_the_decoder_where_the_specimen_lies(tmp_path):
+    """Whole frames that drift by two pixels a frame, across blocks and in the short last one."""
+    scene = np.random.default_rng(0).uniform(10, 60, (96, 200))
+    scene = gaussian_filter(scene, 2) * 8 - 200
+    frames = np.stack([scene[10:74, 100 - 2 * t : 180 - 2 * t] for t in range(10)])
+    frames = np.random.default_rng(1).poisson(frames.clip(1)).astype(np.uint16)
+    settings = Settings(compression_ratio=4, mask_tile=16)
+    file = compress(Movie(frames), tmp_path / "m.tcs.zarr", settings)
+    assert file.positions is not None
+    np.testing.assert_array_equal(file.positions, 0.25 * np.rint(positions_of(frames) / 0.25))
+    np.testing.assert_allclose(np.diff(file.positions, axis=0), [[0, 2]] * 9, atol=0.5)
 
 
 def test_a_block_is_encoded_as_the_file_stores_it(movie, tmp_path):

@@ -50,6 +50,7 @@ module                stage
 ``comparison``        a movie against its reconstruction and its rivals
 ``rivals``            every codec at every size on one movie, and who wins
 ``persistence``       how long structure lasts, told from raw frames for the decoder
+``drift``             where the specimen lies in each frame, told for the decoder
 ``motion``            how fast the specimen moves and changes
 ``advice``            which B for this movie, with the reason
 ``cost``              time, memory and disk of a run before it starts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .drift import Follower
 from .encoder import Measurement
 from .encoding import encode_block
 from .io import CompressedMovie, CompressedWriter, open_compressed
@@ -32,6 +33,7 @@ class WriteAhead:
         self._once = self.compressed.bytes_on_disk()["total"]
         self._spent = 0
         self._written = 0
+        self._follower = Follower(movie.shape[1:])
         self._waiting: dict[int, CodedBlock] = {}
 
     def write_to(self, reach: int) -> CompressedMovie:
@@ -40,7 +42,11 @@ class WriteAhead:
             index = self._written
             # Y as the file gives it, not the exact one.
             measurement, masks = encode_block(
-                self.movie, index * self.ratio, self.masks, self.writer.storage
+                self.movie,
+                index * self.ratio,
+                self.masks,
+                self.writer.storage,
+                self._follower,
             )
             real_bytes = self.writer.append(measurement, masks)
             real_bytes += self._once * measurement.n_frames // self.movie.shape[0]

@@ -207,7 +207,12 @@ class Decoder:
         from .reconstruction import GroupBlock, reconstruct_tiled
 
         blocks = [
-            GroupBlock(measurement.values, self._compressed.masks_of(index), measurement.n_frames)
+            GroupBlock(
+                measurement.values,
+                self._compressed.masks_of(index),
+                measurement.n_frames,
+                positions=measurement.positions,
+            )
             for index, measurement in run.items()
         ]
         decoded = reconstruct_tiled(
@@ -245,7 +250,9 @@ class Decoder:
             taken = min(n_frames, missing)
             used = range(n_frames - taken, n_frames) if from_end else range(taken)
             masks = self._compressed.masks_of(index)
-            found.append(GroupBlock(measurement.values, masks, n_frames, used, wanted=False))
+            found.append(
+                GroupBlock(measurement.values, masks, n_frames, used, False, measurement.positions)
+            )
             missing -= taken
         return found
 

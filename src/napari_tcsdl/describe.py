@@ -23,6 +23,7 @@ def describe(path: Path) -> dict[str, Any]:
     header, masks = compressed.header, compressed.masks
     real = compressed.bytes_on_disk()
     ratios, table = storage_ratios(compressed), header.storage.companding
+    drift = compressed.positions
     return {
         "name": Path(path).name,
         "source": header.source,
@@ -39,6 +40,7 @@ def describe(path: Path) -> dict[str, Any]:
         "value_range": list(header.value_range),
         "noise": header.noise,
         "persistence": None if header.persistence is None else header.persistence.to_json(),
+        "drift_px": None if drift is None else drift[-1].tolist(),
         "deviation": None if header.deviation is None else header.deviation.to_json(),
         "settings": header.settings,
         "bytes": real,

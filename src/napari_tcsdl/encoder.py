@@ -29,11 +29,15 @@ class Measurement:
         Index of the block's first frame within the movie.
     n_frames
         Frames in the block: B, fewer only in the last block.
+    positions
+        Where the specimen lies in each of them (n_frames, 2), (y, x) [px] from where it lay in
+        the movie's first; None where nobody looked.
     """
 
     values: NDArray[Any] = field(repr=False)
     first_frame: int
     n_frames: int
+    positions: NDArray[np.float64] | None = field(default=None, repr=False)
 
 
 def measurement_dtype(frame_dtype: np.dtype[Any] | type, compression_ratio: int) -> np.dtype[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ._validation import InputError
 from .companding import companding_table
 from .decoding import Progress, no_progress
+from .drift import Follower
 from .encoder import Encoder, Measurement, measurement_dtype
 from .io import Storage
 from .level import Level, level_of, sampled_measurements, typical_level
@@ -84,7 +85,11 @@ def make_storage(movie: Movie, settings: Settings, statistics: MovieStatistics) 
 
 
 def encode_block(
-    movie: Movie, first_frame: int, masks: Masks, storage: Storage | None = None
+    movie: Movie,
+    first_frame: int,
+    masks: Masks,
+    storage: Storage | None = None,
+    follower: Follower | None = None,
 ) -> tuple[Measurement, Masks]:
     """Encode the block that begins at ``first_frame``: Y as a file of this ``storage`` gives it.
 
@@ -92,14 +97,20 @@ def encode_block(
 
     A last block of fewer than B frames gets masks of its own length
     (:meth:`Masks.shortened`), so that none of its pixels stays unexposed.
+
+    A ``follower`` that has seen all frames before this block says where the specimen lies in each.
     """
     n_frames = min(masks.compression_ratio, movie.shape[0] - first_frame)
     stop = first_frame + n_frames
     block_masks = masks.shortened(n_frames)
     encoder = Encoder(block_masks, movie.shape[1:], movie.dtype)
     finished: list[Measurement] = []
+    followed: list[tuple[float, float]] = []
     for start in range(first_frame, stop, FRAMES_PER_READ):
-        finished += encoder.add(movie.read(start, min(start + FRAMES_PER_READ, stop)))
+        frames = movie.read(start, min(start + FRAMES_PER_READ, stop))
+        finished += encoder.add(frames)
+        if follower is not None:
+            followed += [follower.follow(frame) for frame in frames]
     (measurement,) = finished
     # A short block could do with fewer bits, but one file has one pixel type.
     dtype = measurement_dtype(movie.dtype, masks.compression_ratio)
@@ -107,7 +118,11 @@ def encode_block(
     if table is not None:
         values = table.expand(table.compress(values))
     values = values.astype(dtype, copy=False)
-    return replace(measurement, values=values, first_frame=first_frame), block_masks
+    positions = np.array(followed) if followed else None
+    return (
+        replace(measurement, values=values, first_frame=first_frame, positions=positions),
+        block_masks,
+    )
 
 
 def level_of_movie(

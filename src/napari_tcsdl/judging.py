@@ -17,6 +17,7 @@ from ._validation import InputError
 from .decoder_choice import weights_of
 from .decoding import Progress, context_of, part_of
 from .deviation import JudgedDeviation, KnownNoise, Sample, judge
+from .drift import Follower
 from .encoding import MovieStatistics, encode_block, level_of_movie, make_masks
 from .level import Level
 from .movie import Movie
@@ -187,11 +188,12 @@ def _decoded(
     from .reconstruction import GroupBlock, reconstruct_tiled
 
     ratio, shape = settings.compression_ratio, part.shape[1:]
-    masks = make_masks(settings, shape)
-    blocks = [
-        GroupBlock(encode_block(part, first, masks, header.storage)[0].values, masks, ratio)
+    masks, follower = make_masks(settings, shape), Follower(shape)
+    measurements = [
+        encode_block(part, first, masks, header.storage, follower)[0]
         for first in range(0, part.shape[0], ratio)
     ]
+    blocks = [GroupBlock(one.values, masks, ratio, positions=one.positions) for one in measurements]
     decoded = reconstruct_tiled(
         reconstructor,
         blocks,

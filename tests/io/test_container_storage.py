@@ -269,6 +269,7 @@ def first_version(tmp_path, masks, measurements):
     def as_then(tcsdl):
         tcsdl["format_version"] = 1
         del tcsdl["storage"], tcsdl["raw_coding"], tcsdl["persistence"], tcsdl["deviation"]
+        del tcsdl["drift"]
 
     edit(path, as_then)
     document = json.loads((path / "0/zarr.json").read_bytes())

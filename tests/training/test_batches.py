@@ -193,7 +193,7 @@ def test_noise_level_is_that_of_the_measurement():
     layout = Layout(8, 1, 0, 0)
     for _ in range(60):
         masks = draw_masks(1, layout, 16, 0.0, seeded(5))[0]
-        mean, sigma, _, truth, _ = batches._encode(
+        mean, sigma, _, truth, *_ = batches._encode(
             scene.expand(8, -1, -1), None, masks, layout, detector, generator
         )
         found.append(((mean - truth.mean(0)) / sigma).square().mean())

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.storage import MemoryStore, StorePath
 
-from .._validation import CorruptFileError, InputError, TcsdlError
+from .._validation import CorruptFileError, InputError, TcsdlError, finite_numbers
 from ..companding import Companding
 from ..deviation import JudgedDeviation
 from ..masks import Masks
@@ -155,6 +158,30 @@ def _persistence(value: Any) -> Persistence | None:
 def _deviation(value: Any) -> JudgedDeviation | None:
     """None also in files of before it was judged."""
     return None if value is None else JudgedDeviation.from_json(value)
+
+
+def parse_drift(name: str, tcsdl: dict[str, Any], n_frames: int) -> NDArray[np.float64] | None:
+    """Positions (n_frames, 2) [px] of the specimen; None in files of before it was followed.
+
+    Raises
+    ------
+    CorruptFileError
+        If they are not those of ``n_frames`` frames.
+    """
+    described = tcsdl.get("drift")
+    if described is None:
+        return None
+    try:
+        (step,) = finite_numbers([described["step"]], 1)
+        packed = zlib.decompress(base64.b64decode(described["steps"], validate=True))
+        steps = np.frombuffer(packed, "<i2").reshape(n_frames, 2)
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise CorruptFileError(
+            f"{name}: metadata has a damaged entry 'drift' ({error}), expected where the specimen "
+            f"lies in each of {n_frames} frames; restore {DOCUMENT} from a copy"
+        ) from error
+    positions: NDArray[np.float64] = step * np.cumsum(steps, axis=0, dtype=np.float64)
+    return positions
 
 
 def _settings(value: Any) -> dict[str, Any]:

@@ -18,12 +18,15 @@ without spaces.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import __version__
 from ..companding import Companding
@@ -37,6 +40,8 @@ FORMAT_VERSION = 2
 SUFFIX = ".tcs.zarr"
 MEASUREMENTS, MASKS, TAIL_MASKS, TABLE = "0", "masks", "tail_masks", "companding"
 DOCUMENT = "zarr.json"
+DRIFT_STEP = 0.25
+"""[px] To which positions of the specimen are rounded."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ class Ledger:
     frames_valid: int = 0
     tail_masks: Masks | None = None
     n_frames: int | None = None
+    positions: NDArray[np.float64] | None = None  # (frames_valid, 2), where all are known
 
     def n_measurements(self, compression_ratio: int) -> int:
         """⌈frames_valid / B⌉."""
@@ -187,6 +193,7 @@ def root_document(header: Header, masks: Masks, ledger: Ledger) -> bytes:
             "compression_ratio": masks.compression_ratio,
             "frames_valid": ledger.frames_valid,
             "frames": ledger.n_frames,
+            "drift": None if ledger.positions is None else drift_metadata(ledger.positions),
             "frame_shape": list(header.shape[1:]),
             "dtype": header.dtype,
             "pixel_size": header.pixel_size,
@@ -208,6 +215,13 @@ def root_document(header: Header, masks: Masks, ledger: Ledger) -> bytes:
     return json.dumps(
         document, indent=2, ensure_ascii=False, allow_nan=False, default=_plain
     ).encode()
+
+
+def drift_metadata(positions: NDArray[np.float64]) -> dict[str, Any]:
+    """Describe positions (T, 2) [px]: steps from frame to frame, as small whole numbers."""
+    steps = np.diff(np.rint(positions / DRIFT_STEP), axis=0, prepend=0)
+    packed = zlib.compress(steps.astype("<i2").tobytes(), 9)
+    return {"step": DRIFT_STEP, "steps": base64.b64encode(packed).decode()}
 
 
 def storage_metadata(storage: Storage) -> dict[str, Any]:

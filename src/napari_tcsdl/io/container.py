@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from .._validation import InputError
 from ..encoder import Measurement
@@ -17,6 +19,7 @@ from ._container_parts import (
     is_container,
     load_masks,
     load_storage,
+    parse_drift,
     parse_header,
     read_attributes,
 )
@@ -42,6 +45,9 @@ class CompressedMovie:
         Masks of a shortened last block, or None.
     frames_valid
         Acknowledged frames; all of them can be reconstructed.
+    positions
+        Where the specimen lies in each of them, (frames_valid, 2), (y, x) [px] from where it lay
+        in the first; None where that is not known.
     """
 
     path: Path
@@ -49,6 +55,7 @@ class CompressedMovie:
     masks: Masks
     tail_masks: Masks | None
     frames_valid: int
+    positions: NDArray[np.float64] | None = field(repr=False)
     _array: zarr.Array[Any] = field(repr=False)
 
     @property
@@ -92,7 +99,9 @@ class CompressedMovie:
         frames = (first, first + n_frames - 1)
         values = read_values(self.path, self._array, self.header, index, frames)
         values = values.astype(self.header.measurement_dtype(self.compression_ratio), copy=False)
-        return Measurement(values, first_frame=first, n_frames=n_frames)
+        known = self.positions
+        positions = None if known is None else known[first : first + n_frames]
+        return Measurement(values, first, n_frames, positions)
 
     def masks_of(self, index: int) -> Masks:
         """Masks with which measurement ``index`` was encoded."""
@@ -132,7 +141,8 @@ def open_compressed(path: str | os.PathLike[str]) -> CompressedMovie:
     check_checksum(path.name, attributes)
     header = load_storage(path, header, tcsdl)
     array = open_measurements(path, header, masks.compression_ratio, frames_valid)
-    return CompressedMovie(path, header, masks, tail, frames_valid, array)
+    positions = parse_drift(path.name, tcsdl, frames_valid)
+    return CompressedMovie(path, header, masks, tail, frames_valid, positions, array)
 
 
 def is_compressed(path: str | os.PathLike[str]) -> bool:

@@ -15,6 +15,7 @@ from ._container_parts import (
     check_checksum,
     load_masks,
     load_storage,
+    parse_drift,
     parse_header,
     read_attributes,
 )
@@ -60,6 +61,7 @@ def validate(path: str | os.PathLike[str]) -> list[str]:
     if parsed is None:
         return found
     header, frames_valid = parsed
+    check(parse_drift, path.name, tcsdl, frames_valid)
     ratio = int(tcsdl["compression_ratio"])
     found += _ome_violations(path.name, attributes.get("ome"), header, ratio)
     header = check(load_storage, path, header, tcsdl)

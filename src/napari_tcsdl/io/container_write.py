@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._validation import InputError, OutputError
 from ..encoder import Measurement
@@ -159,7 +160,12 @@ class CompressedWriter:
         tail = self._check(measurement, masks)
         index = self._ledger.n_measurements(self._masks.compression_ratio)
         frames_valid = self.frames_valid + measurement.n_frames
-        ledger = replace(self._ledger, frames_valid=frames_valid, tail_masks=tail)
+        ledger = replace(
+            self._ledger,
+            frames_valid=frames_valid,
+            tail_masks=tail,
+            positions=self._positions(measurement),
+        )
         table = self.storage.companding
         values = measurement.values
         content = self._encoder.shard(values if table is None else table.compress(values))
@@ -219,6 +225,13 @@ class CompressedWriter:
     def _write_ledger(self, ledger: Ledger) -> None:
         write_durably(self.path / DOCUMENT, root_document(self._header, self._masks, ledger))
         self._ledger = ledger
+
+    def _positions(self, measurement: Measurement) -> NDArray[np.float64] | None:
+        """Positions in all frames up to those of ``measurement``; None once some are unknown."""
+        before = np.empty((0, 2)) if self.frames_valid == 0 else self._ledger.positions
+        if before is None or measurement.positions is None:
+            return None
+        return np.concatenate([before, measurement.positions])
 
     def _check(self, measurement: Measurement, masks: Masks | None) -> Masks | None:
         """Refuse what does not continue the file; return the masks of a shortened last block."""

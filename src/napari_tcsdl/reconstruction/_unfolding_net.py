@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ._alignment import Alignment
 from ._deviation import DeviationBranch, clues
 from ._deviation import reach as deviation_reach
 from ._last_step import last_step
@@ -42,6 +43,9 @@ class UnfoldingConfig:
     persistence_width
         Numbers that :mod:`._persistence_inputs` are turned into; 0 for none, as in weights of
         before they were known.
+    follows
+        Whether frames are mixed where the specimen is, and not where the detector was; False for
+        weights of before, which never saw such frames.
     """
 
     width: int = 32
@@ -50,6 +54,7 @@ class UnfoldingConfig:
     shifts: tuple[int, ...] = (1, 1, 2, 4, 2, 1)
     deviation_width: int = 24
     persistence_width: int = 12
+    follows: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -58,7 +63,7 @@ class UnfoldingConfig:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> UnfoldingConfig:
         """Undo :meth:`to_json`."""
-        known = {"deviation_width": 0, "persistence_width": 0, **values}
+        known = {"deviation_width": 0, "persistence_width": 0, "follows": False, **values}
         return cls(**{**known, "shifts": tuple(known["shifts"])})
 
     @property
@@ -91,6 +96,9 @@ class CodedSequence(NamedTuple):
         must be given that of the whole frame.
     persistence
         What :mod:`._persistence_inputs` makes of each movie's, (N, F); None where it is unknown.
+    offsets
+        Whole pixels (y, x) by which the specimen lies off in each frame, (N, T, 2); None where it
+        stays or is not known to move.
     """
 
     mean: Tensor
@@ -100,6 +108,7 @@ class CodedSequence(NamedTuple):
     ratio: int
     openness: float | None = None
     persistence: Tensor | None = None
+    offsets: Tensor | None = None
 
     def per_frame(self, per_segment: Tensor) -> Tensor:
         """Repeat (N, M, …) for the frames of each segment: (N, T, …)."""
@@ -111,9 +120,10 @@ class CodedSequence(NamedTuple):
         return self.masks * self.left_over(frames)
 
     def left_over(self, frames: Tensor) -> Tensor:
-        """Ȳ − Φx ⊘ Σ C of each frame's measurement, (N, T, H, W)."""
-        exposures = self.summed(self.masks).clamp(min=1)
-        return self.per_frame(self.mean) - self.summed(self.masks * frames) / exposures
+        """Ȳ − Φx ⊘ Σ C of each frame's measurement, (N, T, H, W); 0 where nothing was seen."""
+        exposures = self.summed(self.masks)
+        explained = self.summed(self.masks * frames) / exposures.clamp(min=1)
+        return (self.per_frame(self.mean) - explained) * (exposures > 0)
 
     def summed(self, frames: Tensor) -> Tensor:
         """Sum over the frames of each segment, repeated for each of them: (N, T, H, W)."""
@@ -163,11 +173,16 @@ class UnfoldingNet(nn.Module):
 
         ``progress`` is called with the fraction done after every block.
         """
-        mean = coded.per_frame(coded.mean)
-        sigma = coded.per_frame(coded.sigma)
+        align = Alignment(coded.offsets if self.config.follows else None)
+        mean = align.follow(coded.per_frame(coded.mean))
+        sigma = align.follow(coded.per_frame(coded.sigma))
+
+        def residual(frames: Tensor) -> Tensor:
+            return align.follow(coded.residual(align.undo(frames)))
+
         given = _Given(
             mean=mean,
-            masks=coded.masks,
+            masks=align.follow(coded.masks),
             sigma=functional.avg_pool2d(sigma, 2).flatten(0, 1)[:, None],
             position=self._told(coded).flatten(0, 1),
             n_frames=mean.shape[1],
@@ -179,17 +194,21 @@ class UnfoldingNet(nn.Module):
             stage = cast(_Stage, module)
             if index:
                 mixing = self.spectral[index - 1]
-                frames = mixing(frames, coded.residual(frames), sigma, coded.ratio)
-            frames, features = stage(frames, coded.residual(frames), features, given)
+                frames = mixing(frames, residual(frames), sigma, coded.ratio)
+            frames, features = stage(frames, residual(frames), features, given)
             # A step towards the measurement: all of it where that is clean, none where it is noise.
-            frames = frames + stage.step(sigma) * coded.residual(frames)
+            frames = frames + stage.step(sigma) * residual(frames)
             estimates.append(frames)
         assert features is not None
         log_sigma = _unfold(self.sigma_head(features).float(), mean)
         if self.deviation is not None:
-            log_sigma = log_sigma + self._correction(coded, frames, features.detach(), given)
-        frames, log_sigma = last_step(coded, frames, log_sigma.clamp(*_LOG_SIGMA))
-        return Prediction(frames, log_sigma, estimates[:-1])
+            with torch.no_grad():
+                left = align.follow(coded.left_over(align.undo(frames)))
+                found = clues(left, sigma, frames)
+            log_sigma = log_sigma + self._correction(found, frames, features.detach(), given)
+        log_sigma = align.undo(log_sigma.clamp(*_LOG_SIGMA))
+        frames, log_sigma = last_step(coded, align.undo(frames), log_sigma)
+        return Prediction(frames, log_sigma, [align.undo(early) for early in estimates[:-1]])
 
     def _told(self, coded: CodedSequence) -> Tensor:
         """Place of each frame, and what is known of how long structure lasts: (N, T, 3 + …)."""
@@ -202,14 +221,9 @@ class UnfoldingNet(nn.Module):
         turned = functional.leaky_relu(self.persistence(known), 0.1)[:, None]
         return torch.cat([position, turned.to(position).expand(-1, position.shape[1], -1)], -1)
 
-    def _correction(
-        self, coded: CodedSequence, frames: Tensor, features: Tensor, given: _Given
-    ) -> Tensor:
+    def _correction(self, found: Tensor, frames: Tensor, features: Tensor, given: _Given) -> Tensor:
         """Return what the residual of the last estimate adds to the log of the deviation."""
         assert self.deviation is not None
-        with torch.no_grad():
-            sigma = coded.per_frame(coded.sigma)
-            found = clues(coded.left_over(frames), sigma, frames)
         added = self.deviation(features, found, given.position, given.n_frames)
         return torch.unflatten(added.float()[:, 0], 0, frames.shape[:2])
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..measurement import Phi
@@ -65,11 +67,15 @@ class Segment:
     whole
         Ȳ (H, W) [detector units] and exposures Σ C (H, W) of the whole measurement; None where
         the segment holds all of it. They tell of pixels that no frame of the segment exposes.
+    positions
+        Where the specimen lies in each of these frames (n, 2), (y, x) [px]; None where that is not
+        known.
     """
 
     y: Tensor
     phi: Phi
     whole: tuple[Tensor, Tensor] | None = None
+    positions: NDArray[np.float64] | None = None
 
     @property
     def n_frames(self) -> int:
@@ -125,6 +131,11 @@ class Reconstructor(Protocol):
         """Frames of the measurements before and after that are decoded along; 0 for none."""
         ...
 
+    @property
+    def follows(self) -> bool:
+        """Whether a specimen that drifts is looked for where it was, so that tiles reach there."""
+        ...
+
     def __call__(self, y: Tensor, phi: Phi, context: BlockContext, progress: Progress) -> Tensor:
         """Reconstruct (…, H, W) into (…, B, H, W) in detector units, on the device of ``y``."""
         ...
@@ -142,6 +153,7 @@ class BlockByBlock:
     align: ClassVar[int] = 1
     splits_work: ClassVar[bool] = False
     context_frames: ClassVar[int] = 0
+    follows: ClassVar[bool] = False
 
     def __call__(self, y: Tensor, phi: Phi, context: BlockContext, progress: Progress) -> Tensor:
         """Reconstruct (…, H, W) into (…, B, H, W); see :class:`Reconstructor`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,9 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..drift import offsets_of
 from ..masks import Masks
 from ..measurement import Phi
 from .base import Segment
+
+FARTHEST = 64
+"""[px] Offset of the specimen, to either side of a middle, that a decoder follows it by."""
 
 
 class Area(NamedTuple):
@@ -69,6 +73,9 @@ class GroupBlock:
     wanted
         False for a neighbour that is decoded along only to help the others; neighbours come
         first and last in a group.
+    positions
+        Where the specimen lies in each frame of the block (n_frames, 2), (y, x) [px]; None where
+        that is not known.
     """
 
     values: NDArray[Any]
@@ -76,6 +83,7 @@ class GroupBlock:
     n_frames: int
     used: range | None = None
     wanted: bool = True
+    positions: NDArray[np.float64] | None = None
 
     @property
     def frames(self) -> range:
@@ -99,7 +107,28 @@ class GroupBlock:
             whole = torch.from_numpy(values).to(device), torch.from_numpy(exposures).to(device)
             values = values * used.sum(axis=0, dtype=np.float32)
         phi = Phi(torch.from_numpy(used).to(device, torch.float32))
-        return Segment(torch.from_numpy(values).to(device), phi, whole)
+        positions = None if self.positions is None else self.positions[frames.start : frames.stop]
+        return Segment(torch.from_numpy(values).to(device), phi, whole, positions)
+
+
+def offsets_in(blocks: Sequence[GroupBlock | Segment]) -> NDArray[np.int32] | None:
+    """Return by how many whole pixels the specimen lies off in each frame of a group, (T, 2).
+
+    None where that is not known of all of them.
+    """
+    known = []
+    for block in blocks:
+        if block.positions is None:
+            return None
+        frames = block.frames if isinstance(block, GroupBlock) else range(block.n_frames)
+        known.append(block.positions[frames.start : frames.stop])
+    return offsets_of(np.concatenate(known), FARTHEST)
+
+
+def drift_range(group: Sequence[GroupBlock]) -> int:
+    """Pixels between the places of the specimen in a group's frames: what a tile looks beyond."""
+    offsets = offsets_in(group)
+    return 0 if offsets is None else int(np.ptp(offsets, axis=0).max())
 
 
 @dataclass(frozen=True, eq=False)

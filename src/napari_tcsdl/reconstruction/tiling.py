@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._validation import Cancelled, DeviceError
 from .base import BlockContext, Progress, Reconstructor
-from .group import Area, DecodedGroup, GroupBlock
+from .group import Area, DecodedGroup, GroupBlock, drift_range
 
 MIN_TILE = 64
 """Side [px], without halo, of the smallest tile that is tried when memory is short."""
@@ -181,6 +181,7 @@ class _TileDecoder:
         first = next(index for index, block in enumerate(group) if block.wanted)
         self.lead = sum(n for n, _ in lengths[:first])
         n_frames = sum(n for n, wanted in lengths if wanted)
+        self.halo = reconstructor.halo + (drift_range(group) if reconstructor.follows else 0)
         self.frames = np.empty((n_frames, *group[0].values.shape), np.float32)
         self.uncertainty: NDArray[np.float32] | None = None
         self._lock = threading.Lock()
@@ -222,7 +223,7 @@ class _TileDecoder:
 
     def _window(self, area: Area) -> Area:
         """Return ``area`` with its halo, from the next aligned pixel on, within the frame."""
-        halo, align = self.reconstructor.halo, self.reconstructor.align
+        halo, align = self.halo, self.reconstructor.align
         height, width = self.frames.shape[1:]
         top = max(area.top - halo, 0) // align * align
         left = max(area.left - halo, 0) // align * align

@@ -16,17 +16,21 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from ..measurement import Phi
 from ..noise import NoiseModel
+from ._alignment import Alignment
 from ._persistence_inputs import persistence_inputs
 from ._seams import REACH, even_seams
 from ._spectral_mixing import HOP
 from ._unfolding_net import CodedSequence, Prediction, UnfoldingConfig, UnfoldingNet
 from .base import BlockContext, Estimate, Progress, Segment
+from .group import offsets_in
 
 __all__ = [
     "CodedSequence",
@@ -102,6 +106,11 @@ class Unfolding:
         self.autocast = autocast
 
     @property
+    def follows(self) -> bool:
+        """Whether it looks for the specimen where that was in each frame."""
+        return self.net.config.follows
+
+    @property
     def halo(self) -> int:
         """Pixels around a tile that matter: the receptive radius, at most 72.
 
@@ -127,24 +136,33 @@ class Unfolding:
         mean, exposures = torch.stack(means), torch.stack(seen)
         scale = _scale_of(mean, exposures, context)
         scaled, sigma = normalise(mean, exposures, context.noise, scale)
+        masks = torch.cat([segment.phi.masks for segment in segments])
+        openness = float(masks.mean()) if context.openness is None else context.openness
+        offsets = offsets_in(segments) if self.follows else None
+        margin = _margin(offsets)
+        level, seen_often = (mean.new_full((1, 1, 1), v) for v in (scale[0], openness * ratio))
+        _, typical = normalise(level, seen_often, context.noise, scale)
         coded = CodedSequence(
-            _pad(scaled)[None],
-            _pad(sigma)[None],
-            _pad(torch.cat([segment.phi.masks for segment in segments]))[None],
+            _pad(scaled, margin)[None],
+            _pad(sigma, margin, typical)[None],
+            _pad(masks, margin)[None],
             tuple(segment.n_frames for segment in segments),
             ratio,
-            context.openness,
+            openness,
             mean.new_tensor([persistence_inputs(context.persistence, scale[1])]),
+            None if offsets is None else torch.from_numpy(offsets)[None],
         )
         net = self.net.to(mean.device)
         casts = self.autocast is not None and mean.device.type == "cuda"
         with torch.autocast("cuda", self.autocast) if casts else nullcontext():
             prediction: Prediction = net(coded, progress)
-        level, spread = scale
-        inner = (0, slice(None), slice(height), slice(width))
-        deviation = prediction.log_sigma[inner].exp()
-        frames = even_seams(prediction.frames[inner], deviation, coded.lengths)
-        return Estimate(frames * spread + level, deviation * spread)
+        align, deviation = Alignment(coded.offsets), prediction.log_sigma.exp()
+        still, doubt = align.follow(prediction.frames)[0], align.follow(deviation)[0]
+        evened = align.undo(even_seams(still, doubt, coded.lengths)[None])
+        rows, columns = (slice(margin, margin + side) for side in (height, width))
+        inner = (0, slice(None), rows, columns)
+        frames, deviation = evened[inner], deviation[inner]
+        return Estimate(frames * scale[1] + scale[0], deviation * scale[1])
 
 
 def _scale_of(mean: Tensor, exposures: Tensor, context: BlockContext) -> tuple[float, float]:
@@ -157,8 +175,19 @@ def _scale_of(mean: Tensor, exposures: Tensor, context: BlockContext) -> tuple[f
     return level, spread if spread > 0 else 1.0  # a uniform measurement
 
 
-def _pad(frames: Tensor) -> Tensor:
-    """Repeat the last rows and columns until the resolution can be halved twice."""
+def _margin(offsets: NDArray[np.int32] | None) -> int:
+    """Pixels around the frame that a specimen which drifts may be shifted into."""
+    farthest = 0 if offsets is None else int(np.abs(offsets).max())
+    return -(-farthest // ALIGN) * ALIGN
+
+
+def _pad(frames: Tensor, margin: int, value: Tensor | float = 0.0) -> Tensor:
+    """Repeat the last rows and columns until the resolution can be halved twice; add a margin.
+
+    All of the margin is alike: whatever of it is shifted where, a tile sees what the frame does.
+    """
     height, width = frames.shape[-2:]
     extra = (0, -width % _HALVINGS, 0, -height % _HALVINGS)
-    return functional.pad(frames[None], extra, mode="replicate")[0] if any(extra) else frames
+    if any(extra):
+        frames = functional.pad(frames[None], extra, mode="replicate")[0]
+    return functional.pad(frames, (margin,) * 4, value=float(value)) if margin else frames

@@ -200,8 +200,8 @@ def random_detector(
     Returns
     -------
     Detector
-        Half counting, a third integrating (neighbours correlate by 0.2, some by 0.02), the rest
-        scintillators (0.4 to 0.6). One of 25 has a ceiling so low that bright parts clip; the
+        Half counting, a third integrating (neighbours correlate by 0.2 to 0.4, some by 0.02), the
+        rest scintillators (0.4 to 0.6). One of 25 has a ceiling so low that bright parts clip; the
         others never reach theirs.
     """
     u = torch.rand(8, generator=generator, device=generator.device).tolist()
@@ -223,7 +223,7 @@ def _usual_detector(u: list[float], doses: tuple[float, float]) -> Detector:
             dose,
             gain=_log_between(u[3], 4, 40),
             gain_spread=0.1 + 0.4 * u[4],
-            mtf=(0.01, 0.0) if white else (0.07 + 0.03 * u[5], 0.0),
+            mtf=(0.01, 0.0) if white else (0.07 + 0.07 * u[5], 0.0),
             read_noise=_log_between(u[6], 1, 12),
             pedestal=float(round(60 + 140 * u[7])),
             gain_map_std=0.01 * u[2],

@@ -53,14 +53,14 @@ SCENES: Mapping[str, Callable[[View], Tensor]] = MappingProxyType(
 """Name → what draws n movies of a field of view: (n, T, H, W), 1 where there is nothing."""
 
 _WEIGHTS = {
-    "crystals": 0.36,
-    "polycrystal": 0.14,
+    "crystals": 0.28,
+    "polycrystal": 0.12,
     "dislocations": 0.05,
-    "fibres": 0.22,
-    "particles": 0.08,
+    "fibres": 0.20,
+    "particles": 0.10,
     "porous": 0.04,
-    "contours": 0.05,
-    "film": 0.06,
+    "contours": 0.16,
+    "film": 0.05,
 }
 
 

@@ -16,6 +16,7 @@ from .._validation import InputError
 from ..reconstruction.unfolding import CodedSequence, normalise
 from ..simulate.detectors import DOSE_RANGE, Detector, expose, random_detector
 from .coding import Layout, Measured, draw_masks, measure, uniform_number
+from .following import draw_offsets
 from .lasting import Whole, draw_persistence
 from .scenes import Movies
 
@@ -119,12 +120,13 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         """Copy to ``device``."""
         mean, sigma, masks = (part.to(device) for part in self.coded[:3])
-        told = self.coded.persistence
+        told, offsets = self.coded.persistence, self.coded.offsets
         coded = self.coded._replace(
             mean=mean,
             sigma=sigma,
             masks=masks,
             persistence=None if told is None else told.to(device),
+            offsets=None if offsets is None else offsets.to(device),
         )
         return Batch(coded, self.truth.to(device), self.core)
 
@@ -157,11 +159,14 @@ def movies_of(layout: Layout, settings: BatchSettings) -> int:
 def join(rows: Sequence[tuple[Tensor, ...]], layout: Layout) -> Batch:
     """Make a batch of each movie's normalised Ȳ and σ (M, H, W), masks and truth (T', H, W).
 
-    A fifth tensor of each row tells how long its structure lasts, where that is known.
+    A fifth tensor of each row tells how long its structure lasts, a sixth where the specimen lies
+    in each frame, where that is known.
     """
     mean, sigma, masks, truth, *told = (torch.stack(parts) for parts in zip(*rows, strict=True))
-    persistence = told[0] if told else None
-    coded = CodedSequence(mean, sigma, masks, layout.lengths, layout.ratio, None, persistence)
+    persistence, offsets = (*told, None, None)[:2]
+    coded = CodedSequence(
+        mean, sigma, masks, layout.lengths, layout.ratio, None, persistence, offsets
+    )
     return Batch(coded, truth, layout.core)
 
 
@@ -223,7 +228,8 @@ def _encode(
     signal = (truth - detector.pedestal) / spread
     fixed = detector.gain_map_std**2 * float(signal.square().mean())
     told = draw_persistence(clean, one_frame, generator, whole, fixed)
-    return scaled, sigma * wrong**0.5, measured.masks, clean[layout.decoded], told
+    offsets = draw_offsets(clean, generator)[layout.decoded]
+    return scaled, sigma * wrong**0.5, measured.masks, clean[layout.decoded], told, offsets
 
 
 def _normal(generator: torch.Generator) -> Tensor:

@@ -16,6 +16,7 @@ from ..reconstruction.unfolding import normalise, persistence_inputs
 from .batches import SIDE_STEP, Batch, join
 from .coding import Layout, draw_masks, measure
 from .finetune import Tuned
+from .following import followed
 from .objective import OBJECTIVES
 
 _SIDE = 256  # [px] more cannot be seen
@@ -71,7 +72,7 @@ def _coded(
     level, spread = float(seen.mean()), float(seen.std()) or 1.0
     mean, sigma = normalise(measured.mean, measured.exposures, tuned.raw.noise, (level, spread))
     told = mean.new_tensor(persistence_inputs(tuned.raw.persistence, spread))
-    row = (mean, sigma, masks, (values - level) / spread, told)
+    row = (mean, sigma, masks, (values - level) / spread, told, followed(values))
     return join([row], layout), (level, spread)
 
 

@@ -43,6 +43,7 @@ from .batches import (
     movies_of,
 )
 from .coding import Layout, draw_masks, measure
+from .following import followed
 
 _IN_MEMORY = 2**29  # bytes; longer stretches of a movie are read again for each batch
 _NOISE_FRAMES = 16
@@ -220,22 +221,23 @@ def halves(
     """Thin crops (n, T, H, W) and encode one part with ``masks`` (n, B, H, W)."""
     generator, chance = chances
     p = settings.fraction
-    measured, targets = [], []
+    measured, targets, places = [], [], []
     for crop, mask in zip(crops, masks, strict=True):
         kept, rest = (
             torch.from_numpy(part.astype(np.float32))
             for part in thin(crop, p, raw.noise, chance, raw.correlation)
         )
         measured.append(measure(kept, mask, layout))
+        places.append(followed(kept)[layout.decoded])
         targets.append(rest[layout.decoded] * (p / (1 - p)))
     level, spread = level_and_spread(measured, generator)
     known = raw.persistence.thinned(p) if raw.persistence else None
     told = torch.tensor(persistence_inputs(known, spread))
     rows = []
-    for one, target in zip(measured, targets, strict=True):
+    for one, target, offsets in zip(measured, targets, places, strict=True):
         scale = level, spread
         mean, sigma = normalise(one.mean, one.exposures, raw.noise.thinned(p), scale)
-        rows.append((mean, sigma, one.masks, (target - level) / spread, told))
+        rows.append((mean, sigma, one.masks, (target - level) / spread, told, offsets))
     values = torch.from_numpy(crops[:, layout.decoded].astype(np.float32))
     noise = p**2 / (1 - p) * raw.true_noise.variance(values).mean((-2, -1)) / spread**2
     return Thinned(join(rows, layout).to(settings.device), noise.to(settings.device))
