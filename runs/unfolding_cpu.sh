@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Our decoder on one CPU core: the twelve legs that made the weights that ship, some seventeen
+# Our decoder on one CPU core: the fourteen legs that made the weights that ship, some twenty
 # hours of a server core (AMD EPYC, bfloat16 in hardware). Run from the repository's top; a second call
 # goes on where the first was stopped (legs 1, 2 and 6 begin anew).
 #   runs/unfolding_cpu.sh [OUT]
@@ -23,6 +23,9 @@
 #     are (simulate/pace.py).
 #   - Up to leg 10 what was told of how long structure lasts was measured on each crop, today on the
 #     movie that it was cut from.
+#   - Up to leg 13 the network mixed frames where they are (config.follows=false); bend contours were one
+#     procedural scene of twenty, not one of six, and noise of integrating detectors was correlated by 0.25
+#     at most.
 #   - Leg 5 got the weight on jumps between blocks after its first 772 steps, and began the correction
 #     of the deviation; today's code has both from the first step of leg 1 on.
 # So these commands give weights of the same making, not the same numbers.
@@ -159,5 +162,25 @@ render --kind crystals --count 192
 render --kind fibre --count 120
 twice 13 60 18 "$out/leg11/state.pt"
 mean 13 "$out/leg11/state.pt"
-python -m napari_tcsdl.training.export "$out/leg13/state.pt" "$out/leg13/unfolding.safetensors"
-echo "$out/leg13/unfolding.safetensors"
+# 14: more bend contours, detectors between white and scintillator, fewer movies of the library. Stopped
+# after 26 of 64 minutes, when it was seen how far the specimen drifts.
+# 15: frames are mixed where the specimen is. Each run goes on from its own leg 14.
+runs=()
+for run in a b; do
+    seed=20 crop=96 frames=30
+    if [[ $run == b ]]; then seed=21 crop=80 frames=60; fi
+    drawn=(--library "$library" --set "batch.crop=$crop" --set batch.pixels=400000
+        --set "batch.core_frames=$frames" --set batch.even_ratios=0.6 --set batch.usual_doses=0.6)
+    {
+        leg 14$run --minutes 64 --leg 26 --overwrite --seed $seed --set rate=0.0006 \
+            --set config.follows=false --set library_share=0.6 --from "$out/leg13/state.pt" \
+            "${drawn[@]}"
+        leg 15$run --minutes 66 --seed $((seed + 2)) --set rate=0.0008 \
+            --set library_share=0.65 --from "$out/leg14$run/state.pt" "${drawn[@]}" $(resumed 15$run)
+    } &
+    runs+=($!)
+done
+for run in "${runs[@]}"; do wait "$run"; done
+mean 15
+python -m napari_tcsdl.training.export "$out/leg15/state.pt" "$out/leg15/unfolding.safetensors"
+echo "$out/leg15/unfolding.safetensors"

@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from napari_tcsdl.drift import Follower, offsets_of, positions_of
+from napari_tcsdl.drift import (
+    Follower,
+    in_common,
+    is_worth_following,
+    offsets_of,
+    positions_of,
+)
 
 SIDE, N_FRAMES = 128, 24
 
@@ -116,3 +123,48 @@ def test_who_goes_far_is_followed_in_stretches():
     steps = np.diff(offsets[:, 0])
     assert (steps == 1).sum() == 95  # as long as 2 · 10 px allow
     assert (steps < 0).sum() == 4
+
+
+def test_a_specimen_that_drifts_is_worth_following():
+    assert is_worth_following(recorded(grains(places())))
+
+
+def test_a_specimen_that_stays_is_not():
+    assert not is_worth_following(recorded(grains(np.zeros((N_FRAMES, 2)))))
+
+
+def test_nor_is_a_detector_that_shows_more_of_itself_than_of_the_specimen():
+    pattern = gaussian_filter(np.random.default_rng(5).normal(0, 1, (SIDE, SIDE)), 3)
+    frames = grains(places()) * (1 + 6 * pattern).clip(0.1)
+    assert not is_worth_following(recorded(frames))
+
+
+def test_hot_pixels_do_not_hold_the_specimen():
+    frames = recorded(grains(places()))
+    hot = np.random.default_rng(6).integers(0, SIDE, (2, 30))
+    frames[:, hot[0], hot[1]] = 5000
+    assert is_worth_following(frames)
+
+
+def test_frames_have_in_common_what_they_show_where_it_is():
+    positions = np.array([[0, 0], [3, -2], [-4, 5]])
+    scene = np.random.default_rng(0).normal(size=(60, 60)).astype(np.float32)
+    frames = np.stack([scene[20 - y : 50 - y, 20 - x : 50 - x] for y, x in positions])
+    still, followed = in_common(frames, positions.astype(float), 1)
+    pairs = [(frames[0][:-3, 2:], frames[1][3:, :-2]), (frames[1][7:, :-7], frames[2][:-7, 7:])]
+    expected = [float((a * b).sum()) for a, b in pairs]
+    np.testing.assert_allclose(followed, sum(expected) / (27 * 28 + 23 * 23), rtol=1e-5)
+    assert abs(still) < 0.2 < followed
+
+
+def test_frames_that_share_no_pixel_have_nothing_in_common():
+    frames = np.ones((2, 5, 5), np.float32)
+    assert in_common(frames, np.array([[0.0, 0.0], [40.0, 0.0]]), 1) == (0, 0)
+
+
+def test_single_electrons_are_not_taken_for_hot_pixels():
+    true = places(size=0.3)
+    faint = recorded(grains(true, dose=0.004))
+    assert np.quantile(faint, 0.995) == 0
+    found = positions_of(faint)
+    assert np.isfinite(found).all()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .drift import Follower
 from .encoder import Measurement
-from .encoding import encode_block
+from .encoding import encode_block, follower_of
 from .io import CompressedMovie, CompressedWriter, open_compressed
 from .masks import Masks
 from .movie import Movie
@@ -33,7 +32,7 @@ class WriteAhead:
         self._once = self.compressed.bytes_on_disk()["total"]
         self._spent = 0
         self._written = 0
-        self._follower = Follower(movie.shape[1:])
+        self._follower = follower_of(movie)
         self._waiting: dict[int, CodedBlock] = {}
 
     def write_to(self, reach: int) -> CompressedMovie:

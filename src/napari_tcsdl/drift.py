@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.ndimage import gaussian_filter
 
 _SIDE = 1024  # [px] of larger frames
 _SMOOTH = 1.2  # [px] standard deviation of what is smoothed away: little but noise
@@ -23,6 +24,7 @@ _USUAL = 1.0  # [px] standard deviation of steps, as far as nothing is seen
 _JUMP = 12.0  # log-likelihood ratio that a jump to anywhere needs
 _MEMORY = 0.85  # of the mean of the frames before, from one frame to the next
 _NOISY = 0.4  # [1/px] frequencies above tell the noise
+_LAGS, _HOT, _EVERY = (1, 2, 4, 8), 0.5, 4  # frames; percent; values
 _LEAST_NOISE = 1e-4  # of the mean power: clean frames
 
 
@@ -36,9 +38,8 @@ class Follower:
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
+        self._middle = middle_of(shape)
         self.shape = height, width = min(shape[0], _SIDE), min(shape[1], _SIDE)
-        top, left = ((side - part) // 2 for side, part in zip(shape, self.shape, strict=True))
-        self._middle = slice(top, top + height), slice(left, left + width)
         self._window = np.multiply.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
         self._energy = float(np.square(self._window).sum())
         self._rows, self._columns = fft.fftfreq(height)[:, None], fft.rfftfreq(width)
@@ -57,7 +58,7 @@ class Follower:
 
     def follow(self, frame: NDArray[np.generic]) -> tuple[float, float]:
         """Return :attr:`position` in the next frame (H, W)."""
-        values = frame[self._middle].astype(np.float32)
+        values = _without_hot_pixels(frame[self._middle])
         spectrum = fft.rfft2((values - values.mean()) * self._window)
         power = np.square(np.abs(spectrum))
         fine = float(power[self._fine].mean()) if self._fine.any() else 0.0
@@ -100,6 +101,15 @@ class Follower:
         return y - self._reach[0] + fine[0], x - self._reach[1] + fine[1]
 
 
+def _without_hot_pixels(frames: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Cut the brightest and the darkest values: hot pixels stay where they are."""
+    values = frames.astype(np.float32)
+    limits = np.percentile(values.ravel()[::_EVERY], (_HOT, 100 - _HOT))
+    if limits[0] == limits[1]:  # few pixels are hit at all
+        return values
+    return np.clip(values, *limits, out=values)
+
+
 def _vertex(three: NDArray[np.float64]) -> float:
     """Place of the maximum of a parabola through values at −1, 0 and 1."""
     low, middle, high = (float(value) for value in three)
@@ -107,10 +117,77 @@ def _vertex(three: NDArray[np.float64]) -> float:
     return 0.5 * (low - high) / bend if bend < 0 else 0.0
 
 
+def middle_of(shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of frames (H, W) that are looked at: 1024 × 1024 px at most."""
+    sides = [min(side, _SIDE) for side in shape]
+    (top, height), (left, width) = (
+        ((side - part) // 2, part) for side, part in zip(shape, sides, strict=True)
+    )
+    return slice(top, top + height), slice(left, left + width)
+
+
 def positions_of(frames: NDArray[np.generic]) -> NDArray[np.float64]:
     """Return (T, 2), where the specimen lies in frames (T, H, W) [px], from where it was first."""
     follower = Follower(frames.shape[1:])
     return np.array([follower.follow(frame) for frame in frames])
+
+
+def in_common(
+    detail: NDArray[np.float32], positions: NDArray[np.float64], lag: int
+) -> tuple[float, float]:
+    """Mean product of frames ``lag`` apart, as they lie and laid over one another.
+
+    Of different frames noise has no part in it: it is the covariance of what they show.
+
+    Parameters
+    ----------
+    detail
+        Frames (T, H, W) without their local mean.
+    positions
+        Where the specimen lies in each (T, 2) [px].
+    lag
+        1 … T − 1 frames.
+
+    Returns
+    -------
+    tuple of float
+        Mean over the pixels that both frames hold, the same for either number.
+    """
+    still = followed = 0.0
+    n_pixels = 0
+    for index in range(len(detail) - lag):
+        moved = positions[index + lag] - positions[index]
+        there = [slice(max(step, 0), side + min(step, 0)) for step, side in _steps(moved, detail)]
+        here = [slice(max(-step, 0), side - max(step, 0)) for step, side in _steps(moved, detail)]
+        first, second = detail[index], detail[index + lag]
+        part = first[here[0], here[1]]
+        followed += float(np.vdot(part, second[there[0], there[1]]))
+        still += float(np.vdot(part, second[here[0], here[1]]))
+        n_pixels += part.size
+    return still / max(n_pixels, 1), followed / max(n_pixels, 1)
+
+
+def _steps(moved: NDArray[np.float64], detail: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Whole pixels of a step, none beyond the frame, and the sides of frames."""
+    height, width = detail.shape[1:]
+    steps = np.clip(np.rint(moved).astype(int), (-height, -width), (height, width)).tolist()
+    return list(zip(steps, (height, width), strict=True))
+
+
+def is_worth_following(frames: NDArray[np.generic]) -> bool:
+    """Whether raw frames (T, H, W) have more in common where the specimen went than as they lie.
+
+    Where parts of it move each in its own way they have less, and where most of what is seen
+    is the detector's own pattern.
+    """
+    positions = positions_of(frames)
+    if not np.rint(positions).any():
+        return False
+    values = _without_hot_pixels(frames)
+    detail = np.stack([gaussian_filter(x, _SMOOTH) - gaussian_filter(x, _LARGE) for x in values])
+    pairs = [in_common(detail, positions, lag) for lag in _LAGS if lag < len(frames)]
+    still, followed = np.sum(pairs, axis=0)
+    return bool(followed > still)
 
 
 def offsets_of(positions: NDArray[np.float64], most: int) -> NDArray[np.int32]:

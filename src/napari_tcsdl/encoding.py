@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ._validation import InputError
 from .companding import companding_table
 from .decoding import Progress, no_progress
-from .drift import Follower
+from .drift import Follower, is_worth_following, middle_of
 from .encoder import Encoder, Measurement, measurement_dtype
 from .io import Storage
 from .level import Level, level_of, sampled_measurements, typical_level
@@ -23,6 +23,8 @@ from .settings import Settings
 
 FRAMES_PER_READ = 8
 """Frames read at a time while encoding: one group of the encoder's mask bytes."""
+
+_MOST_PIXELS, _MOST_FRAMES = 2**28, 48  # that tell whether to follow the specimen
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,21 @@ def make_storage(movie: Movie, settings: Settings, statistics: MovieStatistics) 
         expected=expected,
     )
     return Storage(table, settings.entropy)
+
+
+def follower_of(movie: Movie) -> Follower | None:
+    """Return what follows the specimen of ``movie``; None where that is not worth it.
+
+    That is judged by some frames from its middle.
+    """
+    n_frames, height, width = movie.shape
+    count = int(np.clip(_MOST_PIXELS // (height * width), 2, min(n_frames, _MOST_FRAMES)))
+    first, middle = (n_frames - count) // 2, middle_of((height, width))
+    try:
+        frames = [movie.read(k, k + 1)[0][middle].copy() for k in range(first, first + count)]
+    except InputError:  # told where that frame is encoded: those before it must not be lost
+        return None
+    return Follower((height, width)) if is_worth_following(np.stack(frames)) else None
 
 
 def encode_block(

@@ -17,8 +17,7 @@ from ._validation import InputError
 from .decoder_choice import weights_of
 from .decoding import Progress, context_of, part_of
 from .deviation import JudgedDeviation, KnownNoise, Sample, judge
-from .drift import Follower
-from .encoding import MovieStatistics, encode_block, level_of_movie, make_masks
+from .encoding import MovieStatistics, encode_block, follower_of, level_of_movie, make_masks
 from .level import Level
 from .movie import Movie
 from .noise_spectrum import REACH
@@ -188,7 +187,7 @@ def _decoded(
     from .reconstruction import GroupBlock, reconstruct_tiled
 
     ratio, shape = settings.compression_ratio, part.shape[1:]
-    masks, follower = make_masks(settings, shape), Follower(shape)
+    masks, follower = make_masks(settings, shape), follower_of(part)
     measurements = [
         encode_block(part, first, masks, header.storage, follower)[0]
         for first in range(0, part.shape[0], ratio)

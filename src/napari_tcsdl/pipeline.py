@@ -18,8 +18,14 @@ from numpy.typing import NDArray
 from ._validation import InputError, check_compression_ratio
 from .decoder_choice import check_can_judge, check_decoder
 from .decoding import Decoder, Progress, ReconstructedBlock, no_progress, part_of
-from .drift import Follower
-from .encoding import MovieStatistics, encode_block, make_masks, make_storage, measure_statistics
+from .encoding import (
+    MovieStatistics,
+    encode_block,
+    follower_of,
+    make_masks,
+    make_storage,
+    measure_statistics,
+)
 from .io import CompressedMovie, CompressedWriter, Header, check_place, open_compressed
 from .judging import judged_deviation
 from .movie import Movie
@@ -102,7 +108,7 @@ def compress(
     statistics = measure_statistics(movie)
     header = make_header(movie, settings, statistics, lambda fraction: progress(0.0))
     with CompressedWriter(path, masks, header, overwrite=overwrite) as writer:
-        follower = Follower(movie.shape[1:])
+        follower = follower_of(movie)
         for first in range(0, n_frames, settings.compression_ratio):
             measurement, block_masks = encode_block(movie, first, masks, header.storage, follower)
             writer.append(measurement, block_masks)
