@@ -159,7 +159,7 @@ def test_a_configuration_is_completed_with_what_is_usual():
     full = full_config("unfolding", {"width": 8})
     assert full["width"] == 8
     sizes = {"width", "deep_width", "stages", "shifts"}
-    assert set(full) == {*sizes, "deviation_width", "persistence_width"}
+    assert set(full) == {*sizes, "deviation_width", "persistence_width", "follows"}
 
 
 # --- validation ---------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_a_configuration_is_stored_whole(tmp_path):
     trainer = Trainer(settings, still_scenes, {}, tmp_path, CPU)
     trainer.save()
     checkpoint = export_state(tmp_path / "state.pt", tmp_path / "w.safetensors", commit="x")
-    usual = {"deviation_width": 24, "persistence_width": 12}
+    usual = {"deviation_width": 24, "persistence_width": 12, "follows": True}
     assert checkpoint.config == {**TINY, "width": 12, **usual}
     assert checkpoint.about["scores"] == {}
 
