@@ -16,15 +16,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from ..measurement import Phi
 from ..noise import NoiseModel
 from ._alignment import Alignment
+from ._margin import margin_of, with_margin, without_margin
 from ._persistence_inputs import persistence_inputs
 from ._seams import REACH, even_seams
 from ._spectral_mixing import HOP
@@ -38,8 +37,11 @@ __all__ = [
     "Unfolding",
     "UnfoldingConfig",
     "UnfoldingNet",
+    "margin_of",
     "normalise",
     "persistence_inputs",
+    "with_margin",
+    "without_margin",
 ]
 
 ALIGN = HOP
@@ -139,19 +141,20 @@ class Unfolding:
         masks = torch.cat([segment.phi.masks for segment in segments])
         openness = float(masks.mean()) if context.openness is None else context.openness
         offsets = offsets_in(segments) if self.follows else None
-        margin = _margin(offsets)
         level, seen_often = (mean.new_full((1, 1, 1), v) for v in (scale[0], openness * ratio))
         _, typical = normalise(level, seen_often, context.noise, scale)
         coded = CodedSequence(
-            _pad(scaled, margin)[None],
-            _pad(sigma, margin, typical)[None],
-            _pad(masks, margin)[None],
+            _divisible(scaled)[None],
+            _divisible(sigma)[None],
+            _divisible(masks)[None],
             tuple(segment.n_frames for segment in segments),
             ratio,
             openness,
             mean.new_tensor([persistence_inputs(context.persistence, scale[1])]),
             None if offsets is None else torch.from_numpy(offsets)[None],
         )
+        margin = margin_of(coded.offsets, ALIGN)
+        coded = with_margin(coded, margin, typical.flatten())
         net = self.net.to(mean.device)
         casts = self.autocast is not None and mean.device.type == "cuda"
         with torch.autocast("cuda", self.autocast) if casts else nullcontext():
@@ -159,9 +162,9 @@ class Unfolding:
         align, deviation = Alignment(coded.offsets), prediction.log_sigma.exp()
         still, doubt = align.follow(prediction.frames)[0], align.follow(deviation)[0]
         evened = align.undo(even_seams(still, doubt, coded.lengths)[None])
-        rows, columns = (slice(margin, margin + side) for side in (height, width))
-        inner = (0, slice(None), rows, columns)
-        frames, deviation = evened[inner], deviation[inner]
+        frames, deviation = (
+            without_margin(whole, margin)[0, :, :height, :width] for whole in (evened, deviation)
+        )
         return Estimate(frames * scale[1] + scale[0], deviation * scale[1])
 
 
@@ -175,19 +178,8 @@ def _scale_of(mean: Tensor, exposures: Tensor, context: BlockContext) -> tuple[f
     return level, spread if spread > 0 else 1.0  # a uniform measurement
 
 
-def _margin(offsets: NDArray[np.int32] | None) -> int:
-    """Pixels around the frame that a specimen which drifts may be shifted into."""
-    farthest = 0 if offsets is None else int(np.abs(offsets).max())
-    return -(-farthest // ALIGN) * ALIGN
-
-
-def _pad(frames: Tensor, margin: int, value: Tensor | float = 0.0) -> Tensor:
-    """Repeat the last rows and columns until the resolution can be halved twice; add a margin.
-
-    All of the margin is alike: whatever of it is shifted where, a tile sees what the frame does.
-    """
+def _divisible(frames: Tensor) -> Tensor:
+    """Repeat the last rows and columns of (n, H, W) until the resolution can be halved twice."""
     height, width = frames.shape[-2:]
     extra = (0, -width % _HALVINGS, 0, -height % _HALVINGS)
-    if any(extra):
-        frames = functional.pad(frames[None], extra, mode="replicate")[0]
-    return functional.pad(frames, (margin,) * 4, value=float(value)) if margin else frames
+    return functional.pad(frames[None], extra, mode="replicate")[0] if any(extra) else frames

@@ -12,7 +12,7 @@ from .coding import uniform_number
 _UNKNOWN = 0.2  # share of movies of which nothing is told: detectors that write Y alone
 _ERRORS = (0.05, 0.7)  # [px] standard deviation of what is told, evenly in its logarithm
 _WALK = 0.3  # of it, from each frame to the next
-_FARTHEST = 0.4  # of the side of a crop
+_FARTHEST = 0.15  # of the side of a crop: what lies beyond costs time, too
 
 
 def followed(frames: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -20,8 +21,15 @@ from ..reconstruction.bidirectional import (
     passes_loss,
 )
 from ..reconstruction.gap_tv import GapTV
-from ..reconstruction.unfolding import Prediction, UnfoldingConfig, UnfoldingNet
-from .batches import Batch, BatchSettings
+from ..reconstruction.unfolding import (
+    Prediction,
+    UnfoldingConfig,
+    UnfoldingNet,
+    margin_of,
+    with_margin,
+    without_margin,
+)
+from .batches import SIDE_STEP, Batch, BatchSettings
 
 _STILL = 0.01  # added to the variance of the truth: an empty movie must not outweigh the others
 _EARLIER = 0.3  # weight of the estimates of earlier stages
@@ -81,9 +89,12 @@ def frame_weights(batch: Batch) -> Tensor:
 
 
 def _ask_unfolding(net: nn.Module, batch: Batch) -> Answer:
-    prediction: Prediction = net(batch.coded)
-    drafts = [(_EARLIER, frames) for frames in prediction.earlier]
-    return Answer(prediction.frames, drafts, prediction.log_sigma)
+    coded = batch.coded
+    margin = margin_of(coded.offsets, SIDE_STEP) if net.config.follows else 0  # type: ignore[union-attr] # of an UnfoldingNet
+    prediction: Prediction = net(with_margin(coded, margin, coded.sigma.mean((1, 2, 3))))
+    inner = partial(without_margin, margin=margin)
+    drafts = [(_EARLIER, inner(frames)) for frames in prediction.earlier]
+    return Answer(inner(prediction.frames), drafts, inner(prediction.log_sigma))
 
 
 def unfolding_loss(answer: Answer, batch: Batch) -> Tensor:
